@@ -1,0 +1,280 @@
+/*
+ * The plugin ABI: what a shared object exports, the hooks it may answer, and the table through
+ * which it reaches the host. A module links nothing of hubbub; it exports one symbol:
+ *
+ *     HB_EXPORT const hb_module hubbub_module = { HB_MODULE("greeter", "1.0"), .hooks = &hooks, … };
+ *
+ * Threads. A *worker* is one thread with one event loop; a session lives on one worker, and every
+ * hook for it runs there. `self` is shared by all workers (read-only after init, or locked by its
+ * owner); `local` is this worker's own. Control functions (init, reload, finish) run on the control
+ * thread. Nothing may block a worker: what takes time answers HB_LATER and completes a ticket.
+ *
+ * ABI 1.0 is not frozen yet: structs grow at their end only, and `size` says how much is there.
+ */
+#ifndef HUBBUB_PLUGIN_H
+#define HUBBUB_PLUGIN_H
+
+#include <hubbub/options.h>
+#include <hubbub/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HB_ABI_MAJOR 1
+#define HB_ABI_MINOR 0
+#define HB_ABI ((uint32_t)(HB_ABI_MAJOR << 16 | HB_ABI_MINOR))
+#define HB_EXPORT __attribute__((visibility("default")))
+
+/* Error codes of the protocol (protocol.md, "Error codes"). */
+typedef enum hb_code {
+    HB_OK,
+    HB_BAD_REQUEST,
+    HB_UNKNOWN_TYPE,
+    HB_UNAUTHORIZED,
+    HB_TOKEN_EXPIRED,
+    HB_FORBIDDEN,
+    HB_NOT_FOUND,
+    HB_TOO_LARGE,
+    HB_TOO_MANY_ROOMS,
+    HB_ROOM_FULL,
+    HB_RATE_LIMITED,
+    HB_CONFLICT,
+    HB_METHOD_NOT_ALLOWED,
+    HB_UNSUPPORTED_MEDIA_TYPE,
+    HB_UNAVAILABLE,
+    HB_INTERNAL,
+    HB_CODE_COUNT
+} hb_code;
+
+/* A session, for the length of a callback, on its own worker. To keep one, keep its hb_sid. */
+typedef struct hb_session hb_session;
+/* A session's name across threads and time: worker, slot, generation. 0 names none. Never reused
+ * for another session within a process. */
+typedef uint64_t hb_sid;
+/* A late answer in waiting: completed exactly once, from any thread; harmless when its session is
+ * gone. */
+typedef struct hb_ticket hb_ticket;
+typedef struct hb_host hb_host;
+typedef struct hb_net hb_net;         /* transport.h */
+typedef struct hb_store hb_store;     /* backend.h */
+typedef struct hb_transport hb_transport; /* transport.h */
+typedef struct hb_backend hb_backend; /* backend.h */
+
+/* Handed to every call into a module. */
+typedef struct hb_ctx {
+    const hb_host *host;
+    void *self;          /* what init returned */
+    void *local;         /* what worker_init returned on this worker; NULL on the control thread */
+    const void *options; /* this module's options struct, immutable; a reload gives a new one */
+    int worker;          /* 0..n-1; -1 on the control thread */
+} hb_ctx;
+
+typedef enum hb_verdict {
+    HB_NEXT,  /* no opinion */
+    HB_ALLOW, /* allowed as far as I am concerned; later hooks are still asked */
+    HB_DENY,  /* denied, and the chain ends; say why in `out` */
+    HB_LATER  /* I took a ticket (host->later) and will complete it; a deadline denies */
+} hb_verdict;
+
+/* What a hook has to say besides its verdict. Zeroed by the host before each hook. Strings are
+ * borrowed until the hook (or host->complete) returns. */
+typedef struct hb_outcome {
+    uint32_t size;
+    hb_code code;            /* with DENY; HB_OK means forbidden (unauthorized without a user) */
+    hb_str message;          /* with DENY: a sentence for a person, no secrets */
+    int64_t retry_after_ms;  /* with HB_RATE_LIMITED and HB_UNAVAILABLE; 0: none */
+    /* connect and refresh: who this is */
+    hb_str user;             /* absent: anonymous */
+    hb_str rights;           /* the claim `hubbub` as JSON text: {"join":[…],"publish":[…]}; absent: none */
+    int64_t expires_at;      /* seconds since 1970; 0: never */
+    int64_t issued_at;       /* seconds since 1970; 0: unknown */
+    hb_str token_id;         /* jti; absent: none */
+    /* publish: the data to use instead (JSON text); call: the reply (JSON text) */
+    hb_str data;
+} hb_outcome;
+
+typedef struct hb_connect {
+    hb_session *session;
+    hb_str credential;       /* a token; absent when none was brought */
+    hb_str remote;           /* the client's IP address as text */
+    hb_str transport;        /* its name */
+    bool refresh;            /* a new token for a session that is already open */
+    hb_outcome out;
+} hb_connect;
+
+typedef struct hb_join {
+    hb_session *session;
+    hb_str room;
+    hb_str data;             /* presence data as JSON text, or absent */
+    hb_outcome out;
+} hb_join;
+
+typedef struct hb_publish {
+    hb_session *session;
+    hb_str room, event, data, key; /* data: JSON text; key absent when none */
+    hb_outcome out;
+} hb_publish;
+
+typedef struct hb_call {
+    hb_session *session;
+    hb_str event, data;      /* data: JSON text */
+    hb_outcome out;          /* ALLOW answers the call with out.data (absent: null) */
+} hb_call;
+
+/* Why a session ended: a fixed set, used as a metric's label. */
+typedef enum hb_end {
+    HB_END_CLIENT,     /* the client closed or went away */
+    HB_END_ERROR,      /* protocol fault */
+    HB_END_HEARTBEAT,
+    HB_END_SLOW,
+    HB_END_EXPIRED,    /* token expired or revoked */
+    HB_END_REFUSED,    /* credentials refused after opening */
+    HB_END_KICKED,
+    HB_END_RATE,
+    HB_END_DRAIN,
+    HB_END_COUNT
+} hb_end;
+
+/*
+ * Hooks run in the configured order on the session's worker. A NULL entry has no opinion. connect
+ * needs at least one ALLOW as soon as any loaded module has `auth` set; join and publish that
+ * nobody answered (no ALLOW) follow the room's rules; a call that nobody answered is not_found.
+ * The functions without a verdict are told afterwards.
+ */
+typedef struct hb_hooks {
+    uint32_t size;
+    bool auth; /* this module decides who may connect */
+    hb_verdict (*connect)(const hb_ctx *ctx, hb_connect *ev);
+    hb_verdict (*join)(const hb_ctx *ctx, hb_join *ev);
+    hb_verdict (*publish)(const hb_ctx *ctx, hb_publish *ev);
+    hb_verdict (*call)(const hb_ctx *ctx, hb_call *ev);
+    void (*opened)(const hb_ctx *ctx, hb_session *session);
+    void (*joined)(const hb_ctx *ctx, hb_session *session, hb_str room, hb_str data);
+    /* `at_once`: by the client's wish or the server's order, so no grace for a reconnect */
+    void (*left)(const hb_ctx *ctx, hb_session *session, hb_str room, bool at_once);
+    void (*published)(const hb_ctx *ctx, hb_session *session, hb_str room, hb_str event, hb_str data);
+    void (*closed)(const hb_ctx *ctx, hb_session *session, hb_end why);
+} hb_hooks;
+
+/* A command line word that a module adds: `hubbub NAME …` runs it when the core knows no such word. */
+typedef struct hb_command {
+    const char *name;
+    const char *usage; /* one or more lines for --help */
+    /* Control thread, without init; ctx->options are the configured ones (ctx->self is NULL). argv[0]
+     * is the name. The exit status. */
+    int (*run)(const hb_ctx *ctx, int argc, char **argv);
+} hb_command;
+
+typedef struct hb_module {
+    uint32_t abi;  /* HB_ABI */
+    uint32_t size; /* sizeof(hb_module) */
+    const char *name, *version, *description;
+    const hb_option *options; /* NULL: takes none */
+    size_t options_size;
+    bool session_slot;        /* wants a pointer of its own on each session */
+    const hb_hooks *hooks;
+    const hb_transport *transport;
+    const hb_backend *backend;
+    const hb_command *commands; /* ends with a NULL name; NULL: none */
+    /* Control thread, before any worker runs. Return 0, or -1 with a sentence in `error`. */
+    int (*init)(const hb_ctx *ctx, void **self, char *error, size_t error_size);
+    /* Control thread: would these options do? Also called by `hubbub check`, without init. */
+    int (*check)(const hb_host *host, const void *options, char *error, size_t error_size);
+    void (*finish)(const hb_ctx *ctx); /* control thread, after all workers ended */
+    /* Each worker's thread, before its first and after its last session. */
+    int (*worker_init)(const hb_ctx *ctx, void **local);
+    void (*worker_finish)(const hb_ctx *ctx);
+    /* Each worker's thread: ctx->options is new from this call on. */
+    void (*worker_reload)(const hb_ctx *ctx);
+} hb_module;
+
+#define HB_MODULE(module_name, module_version) \
+    .abi = HB_ABI, .size = sizeof(hb_module), .name = (module_name), .version = (module_version)
+
+typedef enum hb_log_level { HB_LOG_DEBUG, HB_LOG_INFO, HB_LOG_WARN, HB_LOG_ERROR } hb_log_level;
+
+/* A timer of a module, embedded in memory of its own; zero it once before the first use. */
+typedef struct hb_timer {
+    void *reserved[4];
+    void (*fire)(const hb_ctx *ctx, struct hb_timer *t);
+    void *owner;
+} hb_timer;
+
+typedef enum hb_watch { HB_WATCH_NONE = 0, HB_WATCH_READ = 1, HB_WATCH_WRITE = 2 } hb_watch;
+
+typedef struct hb_session_info {
+    uint32_t size;
+    hb_sid sid;
+    hb_str id;        /* public id */
+    hb_str user;      /* absent: anonymous */
+    hb_str remote;
+    hb_str transport;
+    hb_str token_id;
+    int64_t opened_ts; /* ms since 1970 */
+    int64_t issued_at; /* of its token; 0: unknown */
+} hb_session_info;
+
+/*
+ * What a module may call. Threads: [w] a worker's thread, from within a callback; [c] the control
+ * thread; [any].
+ */
+struct hb_host {
+    uint32_t abi, size;
+    const hb_net *net;     /* for transports */
+    const hb_store *store; /* for backends */
+
+    /* [any] One line in the log; `cause` a short fixed word; lines of one cause are limited. */
+    void (*log)(const hb_ctx *ctx, hb_log_level level, const char *cause, const char *sentence);
+    /* [any] */
+    uint64_t (*now_ms)(void);   /* monotonic */
+    int64_t (*wall_ms)(void);   /* since 1970 */
+
+    /* [w] Inside a hook, before returning HB_LATER; `ev` is the hook's event. NULL when the session
+     * is being torn down: then deny. */
+    hb_ticket *(*later)(const hb_ctx *ctx, void *ev);
+    /* [any] Exactly once for each ticket; consumes it. verdict is NEXT, ALLOW or DENY. */
+    void (*complete)(hb_ticket *ticket, hb_verdict verdict, const hb_outcome *outcome);
+
+    /* [w] */
+    void (*session_info)(const hb_session *session, hb_session_info *out);
+    hb_session *(*session_find)(const hb_ctx *ctx, hb_sid sid); /* NULL: gone, or not of this worker */
+    void **(*session_slot)(const hb_ctx *ctx, hb_session *session);
+    bool (*session_is_member)(hb_session *session, hb_str room);
+    /* [any] Send an event of one's own to one session: {"type":"message","room":null,…}. */
+    void (*session_emit)(const hb_ctx *ctx, hb_sid sid, hb_str event, hb_str data);
+    /* [any] Close with `bye`; close code 4003 (KICKED), 4001 (EXPIRED), 4029 (RATE). */
+    void (*session_kick)(const hb_ctx *ctx, hb_sid sid, hb_end why, hb_str reason);
+    /* [any] Server-side join and leave. */
+    void (*session_join)(const hb_ctx *ctx, hb_sid sid, hb_str room);
+    void (*session_leave)(const hb_ctx *ctx, hb_sid sid, hb_str room);
+    /* [any] Publish as the server, to a room or "@user"; key may be absent. */
+    void (*publish)(const hb_ctx *ctx, hb_str room, hb_str event, hb_str data, hb_str key);
+
+    /* [w,c] Timers of this thread. Setting again moves; cancelling an unset one is harmless. */
+    void (*timer_set)(const hb_ctx *ctx, hb_timer *t, uint64_t after_ms);
+    void (*timer_cancel)(const hb_ctx *ctx, hb_timer *t);
+    /* [w,c] Watch a descriptor of one's own on this thread's loop; NONE forgets it (before close!). */
+    int (*watch)(const hb_ctx *ctx, int fd, int what,
+        void (*ready)(const hb_ctx *ctx, int fd, int what, void *arg), void *arg);
+    /* [any] Run fn on that worker's thread (-1: the control thread); `arg` is owned by fn. */
+    void (*post)(const hb_ctx *ctx, int worker, void (*fn)(const hb_ctx *ctx, void *arg), void *arg);
+    int (*workers)(void);
+
+    /* [c, in init] Metrics: name and help as in Prometheus; label is "name=\"value\"" or NULL. */
+    int (*metric)(const hb_ctx *ctx, const char *name, const char *help, const char *label, bool counter);
+    /* [w,c] Add to a counter or gauge of this thread. */
+    void (*count)(const hb_ctx *ctx, int metric, int64_t n);
+
+    /* [c, in init and check] Walking an HB_OPT_NODE. */
+    hb_str (*node_string)(const hb_node *node);                    /* absent: not a scalar */
+    const hb_node *(*node_get)(const hb_node *map, const char *key);
+    const hb_node *(*node_item)(const hb_node *list_or_map, size_t i, hb_str *key); /* NULL past the end */
+    /* Report a fault at the node's place ("file:line:column: message"). */
+    void (*node_error)(const hb_host *host, const hb_node *node, const char *message);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
