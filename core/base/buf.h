@@ -30,7 +30,7 @@ void buf_char(struct buf *b, char c);
 void buf_u64(struct buf *b, uint64_t v);         /* decimal */
 void buf_i64(struct buf *b, int64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 /* A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD; control characters, quote
  * and backslash are escaped; U+2028/9 too, so that the text is also JavaScript. */
 void buf_json_str(struct buf *b, hb_str s);
@@ -40,7 +40,8 @@ hb_str buf_view(const struct buf *b);            /* borrowed until the next appe
 void buf_consume(struct buf *b, size_t n);       /* drop n bytes from the front */
 
 /* Decode into `out`; false (nothing appended) when a character is outside the alphabet or the
- * length or padding is wrong. base64 wants padding, base64url none. */
+ * length or padding is wrong (bits that the padding leaves over must be 0, so that each byte string
+ * has one text), or `out` failed. base64 wants padding, base64url none. */
 bool base64_decode(hb_str text, struct buf *out);
 bool base64url_decode(hb_str text, struct buf *out);
 

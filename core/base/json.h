@@ -16,10 +16,13 @@ enum json_status {
     JSON_SURROGATE, /* a \u escape that is half of a pair */
 };
 
+enum { JSON_DEPTH_MAX = 1024 };
+
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
 /* Check that `text` is exactly one JSON value (white space around it is fine), UTF-8 without lone
- * surrogates, at most `max_depth` arrays and objects deep. Bounded: one pass, no recursion.
+ * surrogates, at most `max_depth` arrays and objects deep (and never over JSON_DEPTH_MAX). Bounded: one
+ * pass, no recursion.
  * On failure *at (may be NULL) is the offset of the fault. */
 enum json_status json_check(hb_str text, unsigned max_depth, size_t *at);
 

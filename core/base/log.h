@@ -21,7 +21,7 @@ enum log_level log_current_level(void);
 void log_write(enum log_level level, const char *cause, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Tests and the watchdog may take the lines instead of standard error: fn(line, n, arg), line with
- * its newline; NULL restores. Not thread-safe against running loggers. */
+ * its newline; NULL restores. fn is called under the log's lock: it must not log. */
 void log_capture(void (*fn)(const char *line, size_t n, void *arg), void *arg);
 /* Append a request target with the values of access_token, ticket, token, sid and cursor replaced
  * by "…", control bytes escaped. */

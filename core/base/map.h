@@ -1,8 +1,7 @@
 /*
  * A hash map from byte strings to pointers. Keys are borrowed from the values: a key must live and
  * stay unchanged while its value is in the map. Hash is SipHash-1-3 with a random key per process,
- * so peers can't choose collisions. One thread. No removal during iteration but through the
- * iterator's own entry.
+ * so peers can't choose collisions. One thread. Out of memory aborts.
  */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H

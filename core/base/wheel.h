@@ -31,7 +31,8 @@ bool timer_is_set(const struct timer *t);
 /* Fire at due_ms, or at the next wheel_advance when that is past. */
 void timer_set(struct wheel *w, struct timer *t, uint64_t due_ms);
 void timer_cancel(struct wheel *w, struct timer *t);
-/* Fire all that is due at now_ms, in order of due tick. Callbacks may set and cancel any timer. A
+/* Fire all that is due at now_ms, in order of due tick (a time that was past when it was set counts
+ * as the tick of that moment). Callbacks may set and cancel any timer. A
  * timer set by a callback for a time <= now_ms fires at the next advance (so this always ends). */
 void wheel_advance(struct wheel *w, uint64_t now_ms);
 /* Milliseconds until the next advance is useful: a lower bound of the next timer's wait, capped at
