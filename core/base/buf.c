@@ -139,7 +139,8 @@ static const uint8_t JSON_PLAIN[256] = {
 
 static void json_escape(struct buf *b, unsigned char c)
 {
-    static const char SHORT[32] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+    static const char SHORT[32] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
     static const char HEX[] = "0123456789abcdef";
     char text[6] = {'\\', 'u', '0', '0', HEX[c >> 4], HEX[c & 15]};
     size_t n = 6;

@@ -28,7 +28,7 @@ uint64_t rand_u64(void)
 uint64_t rand_below(uint64_t bound)
 {
     CHECK_INVARIANT(bound > 0);
-    uint64_t uneven = -bound % bound; /* 2^64 mod bound: values below it would come once too often */
+    uint64_t uneven = -bound % bound; /* 2^64 mod bound: values below come once too often */
     uint64_t v;
     do
         v = rand_u64();
