@@ -1,0 +1,105 @@
+/*
+ * The backend role: where a room's stream lives. The in-process default implements it, and so does
+ * every module that spreads rooms over machines.
+ *
+ * All calls come on the room's *home* worker; for one room they come in order. Every call that has a
+ * `done` completes it exactly once, on the same worker, before or after it returned. Positions are
+ * the backend's: the host stores, compares for equality and hands back, never computes.
+ */
+#ifndef HUBBUB_BACKEND_H
+#define HUBBUB_BACKEND_H
+
+#include <hubbub/plugin.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A place in one room's stream; {0,0} is none. In-process: hi the room's life, lo its sequence. */
+typedef struct hb_pos {
+    uint64_t hi, lo;
+} hb_pos;
+
+/* A message: immutable once it has its position, shared by counting (store->ref, unref). */
+typedef struct hb_message {
+    hb_str room, event, data, user; /* data: JSON text; user absent: anonymous or the server */
+    hb_str cursor;                  /* as clients see it; absent in rooms without history */
+    hb_pos pos;
+    int64_t ts;                     /* ms since 1970 */
+    hb_sid origin;                  /* the session that sent it; 0: the server, or another node's */
+    uint64_t received_us;           /* when this node got it, monotonic */
+    bool no_echo;                   /* not for its own origin while live */
+    bool server;                    /* sent by the server, a plugin or the admin API */
+} hb_message;
+
+/* The home of a room: the host's side of a room that the backend holds state for. */
+typedef struct hb_room hb_room;
+
+typedef struct hb_keep {
+    int64_t messages, bytes, age_ms; /* history bounds; messages 0: keep none */
+} hb_keep;
+
+typedef struct hb_key {
+    hb_str scope;      /* the user, or the ticket's digest of a session without one */
+    hb_str key;
+    uint64_t digest;   /* of event and data: another digest under the same key is a conflict */
+    int64_t window_ms;
+} hb_key;
+
+typedef struct hb_result {
+    hb_code code;      /* HB_OK, HB_CONFLICT (key), HB_NOT_FOUND (lookup), HB_UNAVAILABLE, HB_BAD_REQUEST */
+    bool unknown;      /* UNAVAILABLE: it may have happened */
+    bool duplicate;    /* the key was known: pos and ts are the first one's */
+    hb_pos pos;        /* publish: the message's; position, read: see there */
+    int64_t ts;
+    bool recovered;    /* read: `since` is still part of the stream */
+    bool more;         /* read: the limit ended the page, not the stream */
+    hb_message *const *messages; /* read: in stream order, borrowed for the completion */
+    size_t n;
+} hb_result;
+
+typedef struct hb_done {
+    void (*fn)(struct hb_done *done, const hb_result *result);
+} hb_done;
+
+struct hb_backend {
+    uint32_t size;
+    /* The room gets a home. The state handed back goes into every other call. Never fails: a backend
+     * that is away answers unavailable later. */
+    void *(*room_open)(const hb_ctx *ctx, hb_room *room, hb_str name, const hb_keep *keep);
+    /* No members, and keep_ms() has passed since the last call: the state may go. */
+    void (*room_close)(const hb_ctx *ctx, void *state);
+    /* How long an idle room is to be held open after its last use; 0: close at once. */
+    int64_t (*idle_ms)(const hb_ctx *ctx, void *state);
+    /* The room has members on this node from now on, or none any more. */
+    void (*interest)(const hb_ctx *ctx, void *state, bool members);
+    /* Give the message its place: fills in pos and ts, keeps it in the history. With a key (may be
+     * NULL) known within its window nothing is stored: `duplicate`, or HB_CONFLICT. What other nodes
+     * publish comes by store->deliver. */
+    void (*publish)(const hb_ctx *ctx, void *state, hb_message *message, const hb_key *key, hb_done *done);
+    void (*lookup)(const hb_ctx *ctx, void *state, const hb_key *key, hb_done *done);
+    /* The room's position now: after all that was delivered. */
+    void (*position)(const hb_ctx *ctx, void *state, hb_done *done);
+    /* Messages after `since`, oldest first; since NULL: the newest `limit`, oldest first. At most
+     * max_bytes of data (at least one message). result.pos: after the last one given (or the room's position when none was). */
+    void (*read)(const hb_ctx *ctx, void *state, const hb_pos *since, size_t limit, size_t max_bytes,
+        hb_done *done);
+};
+
+struct hb_store {
+    uint32_t size;
+    /* [any] Counting of messages. */
+    void (*ref)(hb_message *message);
+    void (*unref)(hb_message *message);
+    /* [w] A new message, owned by the caller (one reference), without a position. */
+    hb_message *(*message)(hb_str room, hb_str event, hb_str data, hb_str user);
+    /* [w] Its place is known: sets pos, ts and cursor. Before anybody else sees the message. */
+    void (*place)(hb_message *message, hb_pos pos, int64_t ts, bool with_cursor);
+    /* [w] A message of another node, in stream order: goes to this node's members. */
+    void (*deliver)(hb_room *room, hb_message *message);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,144 @@
+#include "out/cursor.h"
+#include "base/check.h"
+#include "base/rand.h"
+#include "out/msg.h"
+#include <string.h>
+
+enum { CURSOR_VERSION = 1, ENTRY_MAX = 8 + 10 + 10 };
+
+static hb_str skip(hb_str s, size_t n)
+{
+    return (hb_str){s.p + n, s.n - n};
+}
+
+static size_t put_varint(unsigned char *p, uint64_t v)
+{
+    size_t n = 0;
+    for (; v >= 0x80; v >>= 7)
+        p[n++] = (unsigned char)(v | 0x80);
+    p[n++] = (unsigned char)v;
+    return n;
+}
+
+static bool get_varint(hb_str *rest, uint64_t *v)
+{
+    *v = 0;
+    for (unsigned shift = 0; rest->n > 0 && shift < 64; shift += 7) {
+        unsigned char byte = (unsigned char)*rest->p;
+        rest->p++;
+        rest->n--;
+        *v |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return true;
+    }
+    return false;
+}
+
+static size_t put_entry(unsigned char *p, hb_str room, hb_pos pos)
+{
+    uint64_t hash = hash_stable(room);
+    for (int i = 0; i < 8; i++)
+        p[i] = (unsigned char)(hash >> (8 * i));
+    size_t n = 8;
+    n += put_varint(p + n, pos.hi);
+    n += put_varint(p + n, pos.lo);
+    return n;
+}
+
+void cursor_begin(struct cursor_writer *w, uint64_t answer)
+{
+    unsigned char head[11] = {CURSOR_VERSION};
+    buf_init(&w->raw);
+    buf_append(&w->raw, head, 1 + put_varint(head + 1, answer));
+}
+
+void cursor_add(struct cursor_writer *w, hb_str room, hb_pos pos)
+{
+    unsigned char entry[ENTRY_MAX];
+    buf_append(&w->raw, entry, put_entry(entry, room, pos));
+}
+
+void cursor_end(struct cursor_writer *w, struct buf *out)
+{
+    buf_base64url(out, buf_view(&w->raw));
+    buf_finish(&w->raw);
+}
+
+size_t cursor_write_one(hb_str room, hb_pos pos, char *out, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    unsigned char raw[2 + ENTRY_MAX] = {CURSOR_VERSION, 0};
+    size_t n = 2 + put_entry(raw + 2, room, pos), used = 0;
+    CHECK_INVARIANT(size >= (n * 4 + 2) / 3 + 1);
+    uint32_t bits = 0;
+    int have = 0;
+    for (size_t i = 0; i < n; i++) {
+        bits = bits << 8 | raw[i];
+        for (have += 8; have >= 6; have -= 6)
+            out[used++] = digits[bits >> (have - 6) & 63];
+    }
+    if (have > 0)
+        out[used++] = digits[bits << (6 - have) & 63];
+    out[used] = '\0';
+    return used;
+}
+
+/* Decode and check the head; on success `raw` holds the bytes and *rest the entries. */
+static bool open_cursor(hb_str cursor, struct buf *raw, hb_str *rest, uint64_t *answer)
+{
+    if (cursor.n == 0 || cursor.n > CURSOR_LENGTH_MAX || !base64url_decode(cursor, raw))
+        return false;
+    *rest = buf_view(raw);
+    if (rest->n < 2 || rest->p[0] != CURSOR_VERSION)
+        return false;
+    *rest = skip(*rest, 1);
+    return get_varint(rest, answer);
+}
+
+static bool next_entry(hb_str *rest, uint64_t *hash, hb_pos *pos)
+{
+    if (rest->n < 10)
+        return false;
+    *hash = 0;
+    for (int i = 0; i < 8; i++)
+        *hash |= (uint64_t)(unsigned char)rest->p[i] << (8 * i);
+    *rest = skip(*rest, 8);
+    return get_varint(rest, &pos->hi) && get_varint(rest, &pos->lo);
+}
+
+int cursor_find(hb_str cursor, hb_str room, hb_pos *pos)
+{
+    struct buf raw = BUF_INIT;
+    hb_str rest;
+    uint64_t answer, hash, wanted = hash_stable(room);
+    int found = open_cursor(cursor, &raw, &rest, &answer) ? 0 : -1;
+    for (int i = 0; found == 0 && rest.n > 0; i++) {
+        hb_pos at;
+        if (i >= CURSOR_ENTRIES_MAX || !next_entry(&rest, &hash, &at)) {
+            found = -1;
+        } else if (hash == wanted) {
+            *pos = at;
+            found = 1;
+        }
+    }
+    buf_finish(&raw);
+    return found;
+}
+
+bool cursor_answer(hb_str cursor, uint64_t *answer)
+{
+    struct buf raw = BUF_INIT;
+    hb_str rest;
+    bool ok = open_cursor(cursor, &raw, &rest, answer);
+    buf_finish(&raw);
+    return ok;
+}
+
+void event_init(hb_event *ev, hb_event_kind kind)
+{
+    memset(ev, 0, sizeof(*ev));
+    ev->size = sizeof(*ev);
+    ev->kind = kind;
+    ev->ts = ev->members = ev->count = ev->retry_after_ms = -1;
+    ev->recovered = ev->more = -1;
+}

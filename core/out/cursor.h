@@ -1,0 +1,34 @@
+/*
+ * Cursors: positions in one or several rooms as one opaque string. Bytes: version 1, a varint that
+ * tells poll answers apart, then for each room its stable hash (8 bytes, little-endian) and the two
+ * varints of its position; all in base64url. 128 rooms fit in 4 KB. Cursors are no secrets and no
+ * proofs: whoever forges one reads nothing that joining would not show.
+ */
+#ifndef OUT_CURSOR_H
+#define OUT_CURSOR_H
+
+#include "base/buf.h"
+#include <hubbub/backend.h>
+
+enum { CURSOR_ENTRIES_MAX = 512, CURSOR_LENGTH_MAX = 16384 };
+
+/* A NUL-terminated cursor of one room; returns its length. `size` at least CURSOR_TEXT_MAX. */
+size_t cursor_write_one(hb_str room, hb_pos pos, char *out, size_t size);
+
+struct cursor_writer {
+    struct buf raw;
+};
+void cursor_begin(struct cursor_writer *w, uint64_t answer);
+void cursor_add(struct cursor_writer *w, hb_str room, hb_pos pos);
+void cursor_end(struct cursor_writer *w, struct buf *out); /* appends the text, frees the writer */
+
+/* Find the room's position in a cursor: 1 found, 0 a cursor that does not cover the room, -1 no
+ * cursor at all. */
+int cursor_find(hb_str cursor, hb_str room, hb_pos *pos);
+/* The answer number of a composite cursor; false when it is no cursor. */
+bool cursor_answer(hb_str cursor, uint64_t *answer);
+
+/* Zero an event and set its "absent" values. */
+void event_init(hb_event *ev, hb_event_kind kind);
+
+#endif

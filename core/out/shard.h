@@ -1,0 +1,90 @@
+/*
+ * A shard: what one worker owns. Every stage keeps its state of this worker behind a pointer here;
+ * nothing in a shard is touched from another thread but its mailbox. The hub is the process: all
+ * shards and what is read-only after start.
+ */
+#ifndef OUT_SHARD_H
+#define OUT_SHARD_H
+
+#include "base/list.h"
+#include "base/mailbox.h"
+#include "base/metrics.h"
+#include "base/wheel.h"
+#include "conf/config.h"
+#include "out/io.h"
+#include <hubbub/backend.h>
+#include <hubbub/transport.h>
+
+struct members_table; /* room/members.c */
+struct homes;         /* room/home.c */
+struct registry;      /* session/registry.c */
+struct hooks_shard;   /* router/hooks.c */
+
+enum { WIRES_MAX = 32, MODULES_MAX = 64 };
+
+/* One wire form of one transport. */
+struct wire {
+    const hb_transport *transport;
+    unsigned variant;
+    unsigned module; /* index into hub->modules and shard->ctx */
+    bool cursors;
+};
+
+/* A loaded module as the stages see it. */
+struct module_ref {
+    const hb_module *desc;
+    int slot; /* index of its pointer on each session; -1: none */
+};
+
+struct shard {
+    int index;
+    struct hub *hub;
+    const struct config *config; /* immutable; a reload swaps the pointer between turns */
+    struct wheel wheel;
+    struct mailbox box;
+    struct metrics_shard *metrics;
+    struct list dirty_rooms;  /* struct members: something to deliver at the end of this turn */
+    struct list dirty_boxes;  /* struct outbox: something to write at the end of this turn */
+    unsigned n_dirty_rooms;
+    hb_ctx ctx[MODULES_MAX];  /* one for each module, by its index */
+    struct members_table *members;
+    struct homes *homes;
+    struct registry *registry;
+    struct hooks_shard *hooks;
+    void *worker;             /* server/'s */
+};
+
+struct outbox;
+struct msg;
+
+/* Calls from lower stages up into the session, bound once at start. */
+struct session_ops {
+    void (*overflow)(struct shard *shard, struct outbox *out);   /* past its bound: close it */
+    void (*flushed)(struct shard *shard, struct outbox *out);    /* all that was queued is written */
+    void (*ready)(struct shard *shard, struct outbox *out);      /* pull: something is queued */
+    void (*advance)(struct outbox *out, const hb_message *m);    /* about to be written: position moves */
+    void (*fill)(struct shard *shard, struct outbox *out, unsigned slot, hb_out *to);
+};
+
+struct hub {
+    struct shard **shards;    /* n_workers of them, then the control thread's */
+    int n_workers;
+    const struct io_ops *io;
+    const struct session_ops *session_ops;
+    const hb_host *host;
+    struct wire wires[WIRES_MAX];
+    unsigned n_wires;
+    struct module_ref modules[MODULES_MAX];
+    unsigned n_modules;
+    unsigned n_slots;         /* session slots in use */
+    int backend;              /* index of the module with the backend role; -1: in-process */
+    bool auth;                /* some module decides who may connect */
+};
+
+/* Post to a worker (hub->n_workers: the control thread). Takes the mail. Any thread. */
+static inline void shard_post(struct hub *hub, int to, struct mail *mail)
+{
+    mailbox_post(&hub->shards[to]->box, mail);
+}
+
+#endif
