@@ -154,11 +154,18 @@ typedef struct hb_open {
     unsigned variant;
     hb_str credential;     /* absent: looked for in the usual places of the request */
     bool auth_later;       /* without a credential the client may still send `auth` */
-    /* The answer, now or later. session NULL: refused with `code`; conn is the transport's again, and
+    /* The answer, now or later, exactly once. req NULL: its client went away meanwhile. session NULL: refused with `code`; conn is the transport's again, and
      * it answers the request (net->respond_error does it in the usual form). */
     void (*opened)(const hb_ctx *ctx, void *conn, hb_request *req, hb_session *session,
         hb_code code, hb_str message, int64_t retry_after_ms);
 } hb_open;
+
+/* Bounds of the configuration's `limits` that a transport enforces itself. Bytes. */
+typedef enum hb_limit {
+    HB_LIMIT_MESSAGE_SIZE,  /* one message, as it arrives */
+    HB_LIMIT_INFLATED_SIZE, /* one message after decompression */
+    HB_LIMIT_COUNT
+} hb_limit;
 
 struct hb_net {
     uint32_t size;
@@ -181,7 +188,8 @@ struct hb_net {
 
     /* Streams. */
     void (*pause)(hb_stream *stream, bool paused);
-    /* Close now, without `closed` being called. For sessions use `end`. */
+    /* Close, without `closed` being called; what was written still goes out, for 5 s at most. May
+     * be called from within `data`. For sessions use `end`. */
     void (*stream_close)(hb_stream *stream);
 
     /* Sessions. */
@@ -218,6 +226,12 @@ struct hb_net {
     hb_str (*out_view)(const hb_out *out);             /* borrowed until the next append */
     void (*out_insert)(hb_out *out, size_t at, const void *bytes, size_t n); /* before slots only */
     void (*out_truncate)(hb_out *out, size_t n);
+
+    /* Streams without a session: copied or sent before return. False: what waits unsent would pass
+     * limits.outbox; nothing of this was taken. `closed` is never called from within. */
+    bool (*stream_write)(hb_stream *stream, const void *bytes, size_t n);
+    /* The limit in force now. */
+    int64_t (*limit)(hb_limit which);
 };
 
 #ifdef __cplusplus
