@@ -61,7 +61,8 @@ typedef struct hb_store hb_store;     /* backend.h */
 typedef struct hb_transport hb_transport; /* transport.h */
 typedef struct hb_backend hb_backend; /* backend.h */
 
-/* Handed to every call into a module. */
+/* Handed to every call into a module. The one that init got lives until finish, those of worker_init
+ * until worker_finish: a thread of the module's own may go on using the first for [any] functions. */
 typedef struct hb_ctx {
     const hb_host *host;
     void *self;          /* what init returned */
@@ -187,6 +188,9 @@ typedef struct hb_module {
     void (*worker_finish)(const hb_ctx *ctx);
     /* Each worker's thread: ctx->options is new from this call on. */
     void (*worker_reload)(const hb_ctx *ctx);
+    /* Control thread, after every module's check of the new options passed and before any
+     * worker_reload: ctx->options is new. It can't refuse any more: what fails here is logged. */
+    void (*reload)(const hb_ctx *ctx);
 } hb_module;
 
 #define HB_MODULE(module_name, module_version) \
@@ -272,6 +276,9 @@ struct hb_host {
     const hb_node *(*node_item)(const hb_node *list_or_map, size_t i, hb_str *key); /* NULL past the end */
     /* Report a fault at the node's place ("file:line:column: message"). */
     void (*node_error)(const hb_host *host, const hb_node *node, const char *message);
+
+    /* [any] Somebody asked to let weak settings pass (`hubbub check --lenient`): a short secret. */
+    bool (*lenient)(void);
 };
 
 #ifdef __cplusplus
