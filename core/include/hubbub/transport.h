@@ -154,8 +154,9 @@ typedef struct hb_open {
     unsigned variant;
     hb_str credential;     /* absent: looked for in the usual places of the request */
     bool auth_later;       /* without a credential the client may still send `auth` */
-    /* The answer, now or later, exactly once. req NULL: its client went away meanwhile. session NULL: refused with `code`; conn is the transport's again, and
-     * it answers the request (net->respond_error does it in the usual form). */
+    /* The answer, now or later, exactly once. req NULL: its client went away meanwhile. session
+     * NULL: refused with `code`; conn is the transport's again, and it answers the request
+     * (net->respond_error does it in the usual form). */
     void (*opened)(const hb_ctx *ctx, void *conn, hb_request *req, hb_session *session,
         hb_code code, hb_str message, int64_t retry_after_ms);
 } hb_open;
@@ -227,9 +228,9 @@ struct hb_net {
     void (*out_insert)(hb_out *out, size_t at, const void *bytes, size_t n); /* before slots only */
     void (*out_truncate)(hb_out *out, size_t n);
 
-    /* Streams without a session: copied or sent before return. False: what waits unsent would pass
-     * limits.outbox; nothing of this was taken. `closed` is never called from within. */
-    bool (*stream_write)(hb_stream *stream, const void *bytes, size_t n);
+    /* Streams without a session: copied or sent before return. Returns n, or 0 when what waits unsent
+     * would pass limits.outbox: nothing was taken then. Never calls `closed` from within. */
+    size_t (*stream_write)(hb_stream *stream, const void *bytes, size_t n);
     /* The limit in force now. */
     int64_t (*limit)(hb_limit which);
 };
