@@ -44,8 +44,9 @@ bool json_key_eq(hb_str raw_key, hb_str plain);
 hb_str json_get(hb_str checked_object, hb_str key);
 
 /* Decode a checked string value (with its quotes), appending UTF-8 to `out`. False when it is no
- * string. \u0000 decodes to a NUL byte. */
-bool json_string(hb_str value, struct buf *out);
+ * string. \u0000 decodes to a NUL byte. (libjansson exports a json_string too, hence the linker's
+ * name for this one; no file can include both headers.) */
+bool json_string(hb_str value, struct buf *out) __asm__("base_json_string");
 /* A string value without any escape, as a borrowed slice; absent when it has escapes or is none. */
 hb_str json_string_plain(hb_str value);
 /* An integer within int64 (1.0 and 1e2 are not integers here). */
