@@ -206,7 +206,7 @@ fuzz() {
 extras() {
     CC=clang build clang "$build-clang" -Dwerror=true
     sanitizers
-    if CC=clang build fuzz "$build-fuzz" -Dfuzz=true -Db_lundef=false; then
+    if CC=clang build fuzz "$build-fuzz" -Dfuzzing=true; then
         part fuzz fuzz "$build-fuzz"
     fi
     HUBBUB_BIN=$bin BUILD_DIR=$build HUBBUB_LOGS=$logs/faults \

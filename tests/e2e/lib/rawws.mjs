@@ -79,6 +79,7 @@ export class RawWebSocket {
         this.needed = 2;
         this.fault = null;
         this.ended = false;
+        this.saidClose = false;
         socket.setNoDelay(true);
         socket.on('data', chunk => this.onBytes(chunk));
         socket.on('error', error => { this.error = error; });
@@ -123,12 +124,19 @@ export class RawWebSocket {
         return this.frames.shift() ?? null;
     }
 
-    /** The next message, its fragments joined: {opcode, payload}; control frames come by themselves. */
+    /**
+     * The next message, its fragments joined: {opcode, payload}. Control frames come by themselves;
+     * the server's pings are answered and not shown.
+     */
     async nextMessage(deadline) {
         const parts = [];
         let opcode;
         for (;;) {
             const next = await this.nextFrame(deadline);
+            if (next?.opcode === OPCODE.ping) {
+                await this.send(OPCODE.pong, next.payload);
+                continue;
+            }
             if (!next || next.opcode >= 8)
                 return next;
             opcode ??= next.opcode;
@@ -145,10 +153,14 @@ export class RawWebSocket {
     }
 
     send(opcode, payload, options) {
+        this.saidClose ||= opcode === OPCODE.close;
         return this.write(frame(opcode, payload, options));
     }
 
-    /** Everything up to the end: {messages, close: {code, reason} or null (no close frame)}. */
+    /**
+     * Everything up to the end: {messages, close: {code, reason} or null (no close frame)}. A close
+     * is answered, and it is the server that then has to end the connection.
+     */
     async drain(deadline) {
         const messages = [];
         let close = null, next;
@@ -159,7 +171,8 @@ export class RawWebSocket {
             }
             const code = next.payload.length >= 2 ? next.payload.readUInt16BE(0) : null;
             close = { code, reason: next.payload.subarray(2).toString() };
-            this.socket.end();
+            if (!this.saidClose)
+                await this.send(OPCODE.close, next.payload);
         }
         await within(this.gone, 'the end of the connection', deadline);
         return { messages, close };

@@ -9,6 +9,7 @@ import { spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
+import { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { fetchHttp } from './http.mjs';
 import { freePort, releasePort } from './ports.mjs';
@@ -202,8 +203,7 @@ export class Hub {
 }
 
 /**
- * Starts a server for test `t` (or for a whole file: pass {after} of node:test).
- * config: an object, or a whole file as text, in which ${PORT}, ${ADMIN_PORT} and ${WORKERS} stand
+ * Starts a server for test `t`. config: an object, or a whole file as text, in which ${PORT}, ${ADMIN_PORT} and ${WORKERS} stand
  * for ours. options: {node, port, adminPort, env}.
  */
 export async function startHub(t, config = {}, options = {}) {
@@ -211,6 +211,17 @@ export async function startHub(t, config = {}, options = {}) {
     await hub.prepare(config);
     t.after(() => hub.finish(), { timeout: scaled(60_000) });
     await hub.start();
+    return hub;
+}
+
+/** One server for all tests of a file (or of a describe): called outside of them, it returns at once. */
+export function hubForFile(config = {}, options = {}) {
+    const hub = new Hub({}, { node: 'n1', ...options });
+    before(async () => {
+        await hub.prepare(config);
+        await hub.start();
+    }, { timeout: scaled(60_000) });
+    after(() => hub.finish(), { timeout: scaled(60_000) });
     return hub;
 }
 

@@ -1,0 +1,497 @@
+/*
+ * The load of the benchmarks: opens N connections, each a member of a room, and keeps W messages
+ * outstanding for some seconds: a message is done when every member has it, then the next one goes
+ * out. Checks that each member gets every message in order, and prints what it counted, and what CPU
+ * time the server took meanwhile, as one line of JSON.
+ *
+ *     load --port P [--raw] [--path /hub/ws] [--members N] [--tokens FILE] [--per-room K]
+ *          [--window W] [--seconds S] [--size BYTES] [--pid SERVER] [--idle]
+ *
+ * --raw: against baseline_fanout. --tokens: a line each, taken in turn. --per-room: members i*K to
+ * i*K+K-1 share room "bench-i" (default: all in "bench-0", where the publisher publishes). --idle:
+ * publishes nothing; says "ready" when all have joined and keeps the connections until stdin ends.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    RAW_FRAME_BYTES = 132,
+    OPENING_MAX = 128,  /* connections on their way at one time */
+    WINDOW_MAX = 1024,
+    STALL_MS = 15000,
+    EVENTS = 512
+};
+
+enum state { CLOSED, CONNECTING, UPGRADING, WELCOMING, JOINING, READY };
+
+struct connection {
+    int fd;
+    enum state state;
+    bool publisher;
+    uint64_t next_seq; /* what it must get next */
+    char *held;        /* the start of a frame whose rest has not come */
+    size_t held_bytes;
+};
+
+static struct {
+    int port, members, window, seconds, size, per_room;
+    long server_pid;
+    bool raw, idle;
+    const char *path;
+} options = {.members = 1000, .window = 1, .seconds = 5, .size = 128, .path = "/hub/ws"};
+
+static char **tokens;
+static size_t token_count;
+static struct connection *connections; /* the members, then the publisher */
+static int connection_count, opened, ready, epoll_fd;
+static char input[1 << 18];
+
+static bool publishing;
+static uint64_t published, done, deliveries, delivered_bytes;
+static uint32_t arrived[WINDOW_MAX];       /* members that have message seq, by seq % WINDOW_MAX */
+static uint64_t sent_ns[WINDOW_MAX];
+static uint64_t latency_sum_ns, latency_max_ns;
+
+__attribute__((format(printf, 1, 2))) static _Noreturn void die(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fprintf(stderr, "load: ");
+    vfprintf(stderr, fmt, ap);
+    fprintf(stderr, "\n");
+    va_end(ap);
+    exit(1);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+static void send_bytes(struct connection *c, const char *bytes, size_t n)
+{
+    ssize_t sent = send(c->fd, bytes, n, MSG_NOSIGNAL);
+    if (sent != (ssize_t)n)
+        die("could not send %zu bytes at once: %s", n, sent < 0 ? strerror(errno) : "short");
+}
+
+/* One masked frame; the mask is zero, which leaves the payload as it is. */
+static void send_frame(struct connection *c, int opcode, const char *payload, size_t n)
+{
+    char frame[8 + 65536];
+    size_t head = n < 126 ? 2 : 4;
+    if (n > 65535)
+        die("frame too long");
+    frame[0] = (char)(0x80 | opcode);
+    frame[1] = (char)(0x80 | (n < 126 ? n : 126));
+    if (head == 4) {
+        frame[2] = (char)(n >> 8);
+        frame[3] = (char)n;
+    }
+    memset(frame + head, 0, 4);
+    memcpy(frame + head + 4, payload, n);
+    send_bytes(c, frame, head + 4 + n);
+}
+
+static void publish(void)
+{
+    struct connection *publisher = &connections[connection_count - 1];
+    char data[65536];
+    int slot = published % WINDOW_MAX;
+    snprintf(data, sizeof(data), "%012llu", (unsigned long long)published);
+    memset(data + 12, 'x', options.size - 12);
+    arrived[slot] = 0;
+    sent_ns[slot] = now_ns();
+    published++;
+    if (options.raw) {
+        memset(data + 12, 'x', RAW_FRAME_BYTES - 12);
+        send_bytes(publisher, data, RAW_FRAME_BYTES);
+        return;
+    }
+    char op[66000];
+    int n = snprintf(op, sizeof(op),
+        "{\"type\":\"publish\",\"room\":\"bench-0\",\"data\":\"%.*s\"}", options.size, data);
+    send_frame(publisher, 1, op, n);
+}
+
+static void fill_window(void)
+{
+    while (publishing && published - done < (uint64_t)options.window)
+        publish();
+}
+
+static void deliver(struct connection *c, const char *digits, size_t bytes)
+{
+    char number[13] = "";
+    memcpy(number, digits, 12);
+    uint64_t seq = strtoull(number, NULL, 10);
+    if (seq != c->next_seq)
+        die("member %d got message %llu, expected %llu", (int)(c - connections),
+            (unsigned long long)seq, (unsigned long long)c->next_seq);
+    c->next_seq++;
+    deliveries++;
+    delivered_bytes += bytes;
+    int slot = seq % WINDOW_MAX;
+    if (++arrived[slot] < (uint32_t)options.members)
+        return;
+    uint64_t took = now_ns() - sent_ns[slot];
+    latency_sum_ns += took;
+    latency_max_ns = took > latency_max_ns ? took : latency_max_ns;
+    done++;
+}
+
+static void become_ready(struct connection *c)
+{
+    c->state = READY;
+    ready++;
+}
+
+static void join(struct connection *c)
+{
+    char op[128];
+    int room = options.per_room ? (int)(c - connections) / options.per_room : 0;
+    int n = snprintf(op, sizeof(op), "{\"type\":\"join\",\"id\":1,\"room\":\"bench-%d\"}", room);
+    c->state = JOINING;
+    send_frame(c, 1, op, n);
+}
+
+static bool contains(const char *text, size_t n, const char *what)
+{
+    return memmem(text, n, what, strlen(what)) != NULL;
+}
+
+static void on_text(struct connection *c, const char *text, size_t n)
+{
+    static const char data[] = "\"data\":\"";
+    const char *at;
+    if (c->state == READY && contains(text, n < 32 ? n : 32, "\"type\":\"message\"")) {
+        at = memmem(text, n, data, sizeof(data) - 1);
+        if (!at || text + n - at < (ptrdiff_t)sizeof(data) + 12)
+            die("a message without our data: %.*s", (int)n, text);
+        deliver(c, at + sizeof(data) - 1, n);
+    } else if (contains(text, n, "\"type\":\"error\"") || contains(text, n, "\"ok\":false") ||
+        contains(text, n, "\"type\":\"bye\"")) {
+        die("the server says: %.*s", (int)n, text);
+    } else if (c->state == WELCOMING && contains(text, n, "\"type\":\"welcome\"")) {
+        if (c->publisher)
+            become_ready(c);
+        else
+            join(c);
+    } else if (c->state == JOINING && contains(text, n, "\"type\":\"reply\"")) {
+        become_ready(c);
+    }
+}
+
+static void on_frame(struct connection *c, int opcode, const char *payload, size_t n)
+{
+    if (opcode == 1)
+        on_text(c, payload, n);
+    else if (opcode == 9)
+        send_frame(c, 10, payload, n);
+    else if (opcode == 8)
+        die("closed with %d", n < 2 ? 0 : (uint8_t)payload[0] << 8 | (uint8_t)payload[1]);
+}
+
+/* Takes one frame off the front; 0: it is not all there. */
+static size_t take_frame(struct connection *c, const char *bytes, size_t n)
+{
+    const uint8_t *b = (const uint8_t *)bytes;
+    if (n < 2)
+        return 0;
+    size_t head = b[1] < 126 ? 2 : b[1] == 126 ? 4 : 10, length = b[1];
+    if (n < head)
+        return 0;
+    if (head > 2) {
+        length = 0;
+        for (size_t i = 2; i < head; i++)
+            length = length << 8 | b[i];
+    }
+    if (n < head + length)
+        return 0;
+    on_frame(c, b[0] & 15, bytes + head, length);
+    return head + length;
+}
+
+static size_t take_upgrade(struct connection *c, const char *bytes, size_t n)
+{
+    const char *end = memmem(bytes, n, "\r\n\r\n", 4);
+    if (!end)
+        return 0;
+    if (n < 12 || memcmp(bytes, "HTTP/1.1 101", 12) != 0)
+        die("the upgrade was refused: %.*s", (int)n, bytes);
+    c->state = WELCOMING;
+    return end + 4 - bytes;
+}
+
+static size_t take_raw(struct connection *c, const char *bytes, size_t n)
+{
+    if (c->state != READY) {
+        become_ready(c);
+        return 1;
+    }
+    if (n < RAW_FRAME_BYTES)
+        return 0;
+    deliver(c, bytes, RAW_FRAME_BYTES);
+    return RAW_FRAME_BYTES;
+}
+
+static size_t take(struct connection *c, const char *bytes, size_t n)
+{
+    if (options.raw)
+        return take_raw(c, bytes, n);
+    return c->state == UPGRADING ? take_upgrade(c, bytes, n) : take_frame(c, bytes, n);
+}
+
+static void hold(struct connection *c, const char *bytes, size_t n)
+{
+    c->held_bytes = n;
+    if (n == 0)
+        return;
+    c->held = realloc(c->held, n);
+    if (!c->held)
+        die("no memory");
+    memcpy(c->held, bytes, n);
+}
+
+static void on_readable(struct connection *c)
+{
+    memcpy(input, c->held ? c->held : "", c->held_bytes);
+    ssize_t got = recv(c->fd, input + c->held_bytes, sizeof(input) - c->held_bytes, 0);
+    if (got < 0 && errno == EAGAIN)
+        return;
+    if (got <= 0)
+        die("member %d was disconnected", (int)(c - connections));
+    size_t n = c->held_bytes + got, used = 0, step;
+    while (used < n && (step = take(c, input + used, n - used)) > 0)
+        used += step;
+    hold(c, input + used, n - used);
+}
+
+static void greet(struct connection *c)
+{
+    if (options.raw) {
+        send_bytes(c, c->publisher ? "P" : "M", 1);
+        c->state = WELCOMING;
+        if (c->publisher)
+            become_ready(c);
+        return;
+    }
+    char request[8192];
+    const char *token = token_count ? tokens[(c - connections) % token_count] : NULL;
+    int n = snprintf(request, sizeof(request),
+        "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        "%s%s%s\r\n", options.path, options.port, token ? "Authorization: Bearer " : "",
+        token ? token : "", token ? "\r\n" : "");
+    send_bytes(c, request, n);
+    c->state = UPGRADING;
+}
+
+static void on_connected(struct connection *c)
+{
+    int error = 0, on = 1;
+    socklen_t length = sizeof(error);
+    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    if (error)
+        die("connect: %s", strerror(error));
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+    epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
+    greet(c);
+}
+
+static void open_connection(struct connection *c)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(options.port),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    if (c->fd < 0)
+        die("socket: %s", strerror(errno));
+    if (connect(c->fd, (struct sockaddr *)&address, sizeof(address)) != 0 && errno != EINPROGRESS)
+        die("connect: %s", strerror(errno));
+    c->state = CONNECTING;
+    struct epoll_event event = {.events = EPOLLOUT, .data.ptr = c};
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event) != 0)
+        die("epoll_ctl: %s", strerror(errno));
+}
+
+/* One turn of the loop; false when nothing happened for STALL_MS. */
+static bool turn(void)
+{
+    struct epoll_event events[EVENTS];
+    int n = epoll_wait(epoll_fd, events, EVENTS, STALL_MS);
+    for (int i = 0; i < n; i++) {
+        struct connection *c = events[i].data.ptr;
+        if (c->state == CONNECTING)
+            on_connected(c);
+        else
+            on_readable(c);
+    }
+    return n != 0;
+}
+
+static void open_all(void)
+{
+    while (ready < connection_count) {
+        while (opened < connection_count && opened - ready < OPENING_MAX)
+            open_connection(&connections[opened++]);
+        if (!turn())
+            die("%d of %d connections became ready, then nothing", ready, connection_count);
+    }
+}
+
+struct cpu {
+    double user, system;
+};
+
+/* utime and stime of the server, fields 14 and 15 of its stat; the name may hold anything but ')'. */
+static struct cpu server_cpu(void)
+{
+    char path[64], text[1024];
+    unsigned long user = 0, system = 0;
+    struct cpu none = {0, 0};
+    if (!options.server_pid)
+        return none;
+    snprintf(path, sizeof(path), "/proc/%ld/stat", options.server_pid);
+    int fd = open(path, O_RDONLY);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (n <= 0)
+        die("%s: %s", path, strerror(errno));
+    text[n] = 0;
+    const char *after_name = strrchr(text, ')');
+    if (!after_name || sscanf(after_name + 1,
+            " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+        die("%s: not understood", path);
+    double hz = sysconf(_SC_CLK_TCK);
+    return (struct cpu){user / hz, system / hz};
+}
+
+static void run_load(void)
+{
+    struct cpu before = server_cpu();
+    uint64_t start = now_ns(), end = start + options.seconds * 1000000000ull;
+    publishing = true;
+    fill_window();
+    while (done < published) {
+        if (!turn())
+            die("%llu of %llu messages were delivered to all, then nothing",
+                (unsigned long long)done, (unsigned long long)published);
+        publishing = now_ns() < end;
+        fill_window();
+    }
+    double seconds = (now_ns() - start) / 1e9;
+    struct cpu after = server_cpu();
+    printf("{\"deliveries\":%llu,\"messages\":%llu,\"bytes\":%llu,\"seconds\":%.3f,"
+           "\"user\":%.2f,\"system\":%.2f,\"lastMeanUs\":%.1f,\"lastMaxUs\":%.1f}\n",
+        (unsigned long long)deliveries, (unsigned long long)done,
+        (unsigned long long)delivered_bytes, seconds, after.user - before.user,
+        after.system - before.system, done ? latency_sum_ns / 1e3 / done : 0.0,
+        latency_max_ns / 1e3);
+}
+
+static void stay_idle(void)
+{
+    printf("ready\n");
+    fflush(stdout);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, &event) != 0)
+        die("stdin: %s", strerror(errno));
+    for (;;) {
+        struct epoll_event events[EVENTS];
+        int n = epoll_wait(epoll_fd, events, EVENTS, -1);
+        for (int i = 0; i < n; i++) {
+            if (!events[i].data.ptr)
+                return;
+            on_readable(events[i].data.ptr);
+        }
+    }
+}
+
+static void read_tokens(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t n;
+    if (!file)
+        die("%s: %s", path, strerror(errno));
+    while ((n = getline(&line, &size, file)) > 0) {
+        line[strcspn(line, "\n")] = 0;
+        tokens = realloc(tokens, (token_count + 1) * sizeof(*tokens));
+        if (!tokens || !(tokens[token_count++] = strdup(line)))
+            die("no memory");
+    }
+    free(line);
+    fclose(file);
+}
+
+static void read_options(int argc, char **argv)
+{
+    static const struct option known[] = {{"port", 1, NULL, 'p'}, {"path", 1, NULL, 'P'},
+        {"members", 1, NULL, 'n'}, {"tokens", 1, NULL, 't'}, {"per-room", 1, NULL, 'k'},
+        {"window", 1, NULL, 'w'}, {"seconds", 1, NULL, 's'}, {"size", 1, NULL, 'b'},
+        {"pid", 1, NULL, 'i'}, {"raw", 0, NULL, 'r'}, {"idle", 0, NULL, 'I'}, {NULL, 0, NULL, 0}};
+    for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
+        switch (c) {
+        case 'p': options.port = atoi(optarg); break;
+        case 'P': options.path = optarg; break;
+        case 'n': options.members = atoi(optarg); break;
+        case 't': read_tokens(optarg); break;
+        case 'k': options.per_room = atoi(optarg); break;
+        case 'w': options.window = atoi(optarg); break;
+        case 's': options.seconds = atoi(optarg); break;
+        case 'b': options.size = atoi(optarg); break;
+        case 'i': options.server_pid = atol(optarg); break;
+        case 'r': options.raw = true; break;
+        case 'I': options.idle = true; break;
+        default: exit(2);
+        }
+    if (!options.port || options.members < 1 || options.window < 1 ||
+        options.window > WINDOW_MAX || options.size < 12 || options.size > 60000)
+        die("--port is needed; --members and --window from 1, --size 12 to 60000");
+}
+
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int main(int argc, char **argv)
+{
+    read_options(argc, argv);
+    raise_file_limit();
+    connection_count = options.members + !options.idle;
+    connections = calloc(connection_count, sizeof(*connections));
+    epoll_fd = epoll_create1(0);
+    if (!connections || epoll_fd < 0)
+        die("no memory");
+    connections[connection_count - 1].publisher = !options.idle;
+    open_all();
+    if (options.idle)
+        stay_idle();
+    else
+        run_load();
+    return 0;
+}
