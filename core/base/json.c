@@ -81,6 +81,8 @@ static hb_str slice(const byte *from, const byte *to)
 
 static hb_str trim(hb_str s)
 {
+    if (s.n == 0)
+        return s;
     const byte *p = (const byte *)s.p, *end = p + s.n;
     p = skip_space(p, end);
     while (end > p && is_space(end[-1]))

@@ -6,9 +6,17 @@
 
 #define S(literal) HB_STR(literal)
 
-/* Asked by the address sanitizer at start: running out of memory is part of these tests. */
-const char *__asan_default_options(void);
+/* Asked by the sanitizers at start: running out of memory is part of these tests. */
+#define EXPORTED __attribute__((visibility("default")))
+EXPORTED const char *__asan_default_options(void);
+EXPORTED const char *__tsan_default_options(void);
+
 const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
 {
     return "allocator_may_return_null=1";
 }

@@ -123,7 +123,7 @@ TEST(more_causes_than_are_remembered_share_a_record)
 {
     struct buf *lines = start(LOG_INFO, false);
     for (int i = 0; i < 1000; i++) {
-        char cause[16];
+        char cause[24];
         snprintf(cause, sizeof cause, "cause%d", i);
         log_write(LOG_INFO, cause, "x");
     }

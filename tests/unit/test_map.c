@@ -53,10 +53,10 @@ TEST(the_empty_string_is_a_key_like_others)
 TEST(removing_all_gives_the_memory_back)
 {
     struct map m;
-    char names[1000][8];
+    char names[1000][16];
     map_init(&m);
     for (int i = 0; i < 1000; i++)
-        map_put(&m, (hb_str){names[i], (size_t)snprintf(names[i], 8, "%d", i)}, names[i]);
+        map_put(&m, (hb_str){names[i], (size_t)snprintf(names[i], 16, "%d", i)}, names[i]);
     CHECK(m.cap >= 1024);
     for (int i = 0; i < 1000; i++)
         CHECK(map_remove(&m, (hb_str){names[i], strlen(names[i])}) == names[i]);
@@ -67,7 +67,7 @@ TEST(removing_all_gives_the_memory_back)
 
 enum { KEYS = 300 };
 
-static void check_same(const struct map *m, char names[KEYS][8], void *const model[KEYS])
+static void check_same(const struct map *m, char names[KEYS][16], void *const model[KEYS])
 {
     size_t pos = 0, seen = 0, want = 0;
     struct map_entry *e;
@@ -84,7 +84,7 @@ static void check_same(const struct map *m, char names[KEYS][8], void *const mod
 TEST(random_puts_and_removes_agree_with_a_plain_array)
 {
     struct map m;
-    char names[KEYS][8];
+    char names[KEYS][16];
     void *model[KEYS] = {NULL};
     map_init(&m);
     for (int i = 0; i < KEYS; i++)

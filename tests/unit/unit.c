@@ -37,6 +37,15 @@ void unit_check_str(const char *file, int line, const char *what, hb_str got, co
             got.p ? got.p : "", want);
 }
 
+/* Apart from main, whose variables a longjmp might clobber. */
+static bool run(const struct unit_test *t)
+{
+    if (setjmp(failed) != 0)
+        return false;
+    t->run();
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     int number = 0, failures = 0;
@@ -44,9 +53,7 @@ int main(int argc, char **argv)
     for (struct unit_test *t = first; t; t = t->next) {
         if (argc > 1 && !strstr(t->name, argv[1]))
             continue;
-        bool ok = setjmp(failed) == 0;
-        if (ok)
-            t->run();
+        bool ok = run(t);
         failures += !ok;
         printf("%sok %d - %s\n", ok ? "" : "not ", ++number, t->name);
     }
