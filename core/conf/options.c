@@ -304,7 +304,8 @@ static void unknown_key(struct reading *r, const hb_node *key, hb_str prefix)
             n++;
         }
     }
-    const char *near = options_nearest(key->text, words, n);
+    /* Hints cost time: none for errors that nobody will see. */
+    const char *near = r->errors->n < ERRORS_MAX ? options_nearest(key->text, words, n) : NULL;
     if (near)
         errors_at(r->errors, key, "unknown key '%.64s'; did you mean '%s'?", key->text.p, near);
     else

@@ -71,13 +71,13 @@ static bool with_unit(hb_str s, const struct unit *units, double *out)
     return false;
 }
 
-/* To whole milliseconds or bytes; "0.1ms" is neither nothing nor something. */
+/* To whole milliseconds or bytes. "1.1GiB" may lose a fraction of a byte, "1.5B" may not. */
 static bool whole(double value, int64_t *out)
 {
-    int64_t rounded = llround(value);
-    if (rounded == 0 && value > 0)
+    double rounded = round(value);
+    if (fabs(value - rounded) > value * 1e-6)
         return false;
-    *out = rounded;
+    *out = (int64_t)rounded;
     return true;
 }
 
