@@ -8,7 +8,7 @@
 
 #include "base/list.h"
 #include "base/mailbox.h"
-#include "base/metrics.h"
+#include "base/metrics_core.h"
 #include "base/wheel.h"
 #include "conf/config.h"
 #include "out/io.h"
@@ -22,6 +22,8 @@ struct hooks_shard;   /* router/hooks.c */
 
 enum { WIRES_MAX = 32, MODULES_MAX = 64 };
 
+enum hook { HOOK_CONNECT, HOOK_JOIN, HOOK_PUBLISH, HOOK_CALL, HOOK_COUNT };
+
 /* One wire form of one transport. */
 struct wire {
     const hb_transport *transport;
@@ -34,6 +36,8 @@ struct wire {
 struct module_ref {
     const hb_module *desc;
     int slot; /* index of its pointer on each session; -1: none */
+    struct metrics_transport metrics; /* of a transport: metrics_core_transport */
+    metric_id hook_seconds[HOOK_COUNT]; /* of its hooks: metrics_core_hook */
 };
 
 struct shard {
@@ -52,6 +56,7 @@ struct shard {
     struct registry *registry;
     struct hooks_shard *hooks;
     void *worker;             /* server/'s */
+    _Atomic int in_module;    /* index + 1 of the module that runs now, 0: none; for the watchdog */
 };
 
 struct outbox;
@@ -64,6 +69,7 @@ struct session_ops {
     void (*ready)(struct shard *shard, struct outbox *out);      /* pull: something is queued */
     void (*advance)(struct outbox *out, const hb_message *m);    /* about to be written: position moves */
     void (*fill)(struct shard *shard, struct outbox *out, unsigned slot, hb_out *to);
+    struct outbox *(*outbox_of)(struct shard *shard, hb_sid sid); /* NULL: not of this worker, or gone */
 };
 
 struct hub {
@@ -80,6 +86,11 @@ struct hub {
     int backend;              /* index of the module with the backend role; -1: in-process */
     bool auth;                /* some module decides who may connect */
 };
+
+static inline void shard_enter_module(struct shard *s, int module)
+{
+    atomic_store_explicit(&s->in_module, module + 1, memory_order_relaxed);
+}
 
 /* Post to a worker (hub->n_workers: the control thread). Takes the mail. Any thread. */
 static inline void shard_post(struct hub *hub, int to, struct mail *mail)

@@ -7,7 +7,8 @@
 /* hb_net */
 void net_open(const hb_ctx *ctx, hb_request *req, const hb_open *how);
 void net_attach(hb_session *session, hb_stream *stream);
-bool net_start(hb_session *session, const hb_str *rooms, size_t n_rooms, hb_str cursor, hb_code *code);
+void net_start(hb_session *session, const hb_str *rooms, size_t n_rooms, hb_str cursor,
+    void (*started)(const hb_ctx *ctx, void *conn, hb_code code, hb_str message));
 void net_input(hb_session *session, hb_str json);
 void net_op(hb_session *session, const hb_op *op);
 void net_push(hb_session *session, const void *bytes, size_t n);
@@ -17,7 +18,9 @@ void net_cursor(hb_session *session, hb_out *out);
 void net_end(hb_session *session, hb_end why, bool at_once);
 void net_close(hb_session *session, int close_code, hb_str reason, hb_end why);
 hb_str net_ticket(hb_session *session);
-/* hb_out is out/encode.h's: out_bytes, out_json, out_slot, out_size, out_view, out_insert, out_truncate */
+/* hb_out is out/encode.h's: out_bytes, out_slot, out_size, out_view, out_insert, out_truncate */
+
+void net_out_json(hb_out *out, const hb_event *ev);
 
 /* hb_host */
 hb_ticket *host_later(const hb_ctx *ctx, void *ev);

@@ -40,6 +40,7 @@ typedef struct hb_keep {
 } hb_keep;
 
 typedef struct hb_key {
+    hb_str room;
     hb_str scope;      /* the user, or the ticket's digest of a session without one */
     hb_str key;
     uint64_t digest;   /* of event and data: another digest under the same key is a conflict */

@@ -196,10 +196,12 @@ struct hb_net {
     /* Sessions. */
     void (*open)(const hb_ctx *ctx, hb_request *req, const hb_open *how);
     void (*attach)(hb_session *session, hb_stream *stream); /* push from here on */
-    /* Go: the welcome is queued, then `joined` for its user's room, and for each of the rooms named,
-     * recovered from the composite cursor (may be absent). False, with `code`, when rooms were named and none may be
-     * joined: nothing was queued and the session still stands to be ended. */
-    void (*start)(hb_session *session, const hb_str *rooms, size_t n_rooms, hb_str cursor);
+    /* Go: the welcome is queued, then `joined` for its user's room and for each of the rooms named,
+     * recovered from the composite cursor (may be absent). `started` (may be NULL) is called once all
+     * of them are answered, now or later: HB_OK, or why none of the rooms named may be joined; then
+     * the transport refuses the request and calls `end`. Nothing is replayed before `started`. */
+    void (*start)(hb_session *session, const hb_str *rooms, size_t n_rooms, hb_str cursor,
+        void (*started)(const hb_ctx *ctx, void *conn, hb_code code, hb_str message));
     /* One op: as the protocol's JSON text, or decoded. */
     void (*input)(hb_session *session, hb_str json);
     void (*op)(hb_session *session, const hb_op *op);

@@ -1,0 +1,64 @@
+/*
+ * The outbox of a session: what is to be written to it, in order, bounded in bytes. Idle it holds no
+ * memory beyond this struct. A push outbox writes to its stream; a pull outbox waits to be taken
+ * from. Past its bound it calls session_ops->overflow once and takes nothing more.
+ *
+ * One write a turn: what is pushed waits for outbox_flush at the end of the turn, except
+ * outbox_deliver, the fan-out's short cut for an outbox that has nothing waiting.
+ */
+#ifndef OUT_OUTBOX_H
+#define OUT_OUTBOX_H
+
+#include "out/frame.h"
+#include "out/shard.h"
+
+enum outbox_flag {
+    OUTBOX_BLOCKED = 1,   /* a short write: waiting for the stream */
+    OUTBOX_OVERFLOW = 2,  /* past its bound; takes nothing */
+    OUTBOX_SKIPS = 4,     /* some frame of this turn is not for it (members.c) */
+    OUTBOX_CLOSED = 8,    /* takes nothing more; what it has still goes out */
+    OUTBOX_TOLD = 16,     /* flushed is to be called when empty */
+};
+
+struct outbox {
+    struct list dirty;     /* in shard->dirty_boxes while something is to be done this turn */
+    hb_stream *stream;     /* NULL: pull */
+    struct frame **ring;   /* owned; NULL while nothing waits */
+    size_t bytes;          /* waiting, with overhead */
+    size_t exempt;         /* of these, replayed history: not counted against the bound */
+    uint32_t head, count, cap;
+    uint32_t off;          /* bytes of the first frame that are written */
+    uint8_t wire;          /* index into hub->wires */
+    uint8_t flags;
+};
+
+void outbox_init(struct outbox *o, unsigned wire);
+void outbox_finish(struct outbox *o);                      /* drops what waits */
+void outbox_attach(struct shard *s, struct outbox *o, hb_stream *stream);
+
+/* Queue a frame (takes a reference of its own). False: overflown or closed, dropped. NULL frames
+ * are fine: nothing to tell. */
+bool outbox_push(struct shard *s, struct outbox *o, struct frame *f);
+/* The same for a replay, which comes at the client's pace and is not counted. */
+bool outbox_replay(struct shard *s, struct outbox *o, struct frame *f);
+/* Queue or, when nothing waits and `now`, write at once. Returns true when it all was written. */
+bool outbox_deliver(struct shard *s, struct outbox *o, struct frame *f, bool now);
+/* Encode an event in this outbox's form and queue it. */
+void outbox_event(struct shard *s, struct outbox *o, const hb_event *ev);
+/* Write what waits (push) or say ready (pull). */
+void outbox_flush(struct shard *s, struct outbox *o);
+/* The stream takes bytes again. */
+void outbox_writable(struct shard *s, struct outbox *o);
+/* Move up to max_bytes of frames (at least one) to `to`, slots filled, separated; returns how many. */
+size_t outbox_take(struct shard *s, struct outbox *o, size_t max_bytes, hb_str separator, hb_out *to);
+/* Drop all that waits, but a frame that is half written. */
+void outbox_drop(struct shard *s, struct outbox *o);
+/* Call session_ops->flushed once when nothing waits any more (maybe at the end of this turn). */
+void outbox_tell_when_flushed(struct shard *s, struct outbox *o);
+
+static inline bool outbox_idle(const struct outbox *o)
+{
+    return o->count == 0;
+}
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * Homes: each room has one worker, chosen by hash, where its messages get their order. The home asks
+ * the backend for places and history, and sends what is published to each worker that has members.
+ *
+ * Other workers reach a home by a request that travels there and back; on the home's own worker it
+ * is a call. Requests of one worker to one home arrive, and come back, in order.
+ */
+#ifndef ROOM_HOME_H
+#define ROOM_HOME_H
+
+#include "out/shard.h"
+
+struct homes *homes_create(struct shard *s);
+void homes_destroy(struct shard *s);
+
+enum home_verb {
+    HOME_JOIN,    /* one more member on `from`; with `since` also the first page of what it missed */
+    HOME_LEAVE,   /* one less; does not come back: freed by `dropped` */
+    HOME_PUBLISH, /* `message` gets its place */
+    HOME_LOOKUP,  /* is this key known? HB_OK with pos and ts, HB_CONFLICT, or HB_NOT_FOUND */
+    HOME_READ,    /* a page of history */
+};
+
+/* Embedded by whoever asks, who owns it again when `back` is called. Strings and `message` live
+ * with the embedding object. */
+struct home_req {
+    struct mail mail;
+    hb_done done;
+    struct shard *at;     /* the shard whose thread runs it now */
+    int from;             /* worker that asks */
+    enum home_verb verb;
+    struct home *home;
+    hb_str room;
+    hb_message *message;  /* PUBLISH: one reference, given back by the asker after `back` */
+    hb_key key;           /* PUBLISH, LOOKUP: key.key absent when none */
+    bool has_since;
+    hb_pos since;
+    size_t limit, max_bytes;
+    bool quiet_limit;     /* JOIN: room_members does not apply (@USER, server-side joins) */
+
+    hb_code code;
+    bool unknown, duplicate, recovered, more;
+    hb_pos pos;
+    int64_t ts, members;
+    hb_message **messages; /* owned with a reference each: home_req_finish */
+    size_t n;
+
+    void (*back)(struct home_req *req);
+};
+
+/* Send it on its way; `back` may be called before this returns. */
+void home_send(struct shard *from, struct home_req *req);
+/* Free the messages of an answer. */
+void home_req_finish(struct home_req *req);
+
+int home_worker(const struct hub *hub, hb_str room);
+/* Sessions that are members, all workers; -1 when the room has no home here. Home worker only. */
+int64_t home_members(struct shard *s, hb_str room);
+void homes_each(struct shard *s, void (*fn)(hb_str room, int64_t members, void *arg), void *arg);
+
+/* hb_store->deliver */
+void home_deliver(hb_room *room, hb_message *message);
+
+/* The in-process backend (room/memory.c): all of the room's stream in this worker's memory. */
+extern const hb_backend memory_backend;
+void *memory_create(struct shard *s);  /* hb_ctx.local of the in-process backend */
+void memory_destroy(void *local);
+
+#endif

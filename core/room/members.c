@@ -1,0 +1,350 @@
+#include "room/members.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "out/encode.h"
+#include "out/msg.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct item {
+    struct outbox *out;
+    struct membership *membership;
+    uint32_t start; /* index of the first entry of this turn that it gets */
+};
+
+/* What is delivered at the end of the turn: a message, or another event as its frames. */
+struct entry {
+    hb_message *message;           /* shared; NULL: an event */
+    struct frame **forms;          /* event: a frame per wire, made when told; NULL entries: not told */
+    const struct outbox *except;   /* not for this one */
+};
+
+struct members {
+    struct list dirty;             /* in shard->dirty_rooms while the turn has entries */
+    struct item *items;
+    struct entry *turn;
+    uint32_t n_items, cap_items, n_turn, cap_turn, holds;
+    bool has_starts;
+    uint32_t n_name;
+    char name[];
+};
+
+struct members_table {
+    struct map rooms;
+};
+
+struct members_table *members_create(void)
+{
+    struct members_table *t = mem_zalloc(sizeof(*t));
+    map_init(&t->rooms);
+    return t;
+}
+
+void members_destroy(struct members_table *t)
+{
+    if (!t)
+        return;
+    map_finish(&t->rooms);
+    free(t);
+}
+
+hb_str members_name(const struct members *r)
+{
+    return (hb_str){r->name, r->n_name};
+}
+
+size_t members_count(const struct members *r)
+{
+    return r->n_items;
+}
+
+struct members *members_find(struct shard *s, hb_str room)
+{
+    return map_get(&s->members->rooms, room);
+}
+
+struct members *members_hold(struct shard *s, hb_str room)
+{
+    struct members *r = members_find(s, room);
+    if (!r) {
+        r = mem_zalloc(sizeof(*r) + room.n + 1);
+        list_init(&r->dirty);
+        r->n_name = (uint32_t)room.n;
+        memcpy(r->name, room.p, room.n);
+        map_put(&s->members->rooms, members_name(r), r);
+    }
+    r->holds++;
+    return r;
+}
+
+static void drop_entry(struct shard *s, struct entry *e)
+{
+    msg_unref(e->message);
+    if (!e->forms)
+        return;
+    for (unsigned i = 0; i < s->hub->n_wires; i++)
+        frame_unref(e->forms[i]);
+    free(e->forms);
+}
+
+static void drop_turn(struct shard *s, struct entry *turn, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        drop_entry(s, &turn[i]);
+    free(turn);
+}
+
+void members_release(struct shard *s, struct members *r)
+{
+    if (--r->holds > 0)
+        return;
+    CHECK_INVARIANT(r->n_items == 0);
+    if (!list_empty(&r->dirty))
+        s->n_dirty_rooms--;
+    list_remove(&r->dirty);
+    drop_turn(s, r->turn, r->n_turn);
+    map_remove(&s->members->rooms, members_name(r));
+    free(r->items);
+    free(r);
+}
+
+void members_add(struct members *r, struct membership *m)
+{
+    if (m->live)
+        return;
+    if (r->n_items == r->cap_items) {
+        r->cap_items = r->cap_items ? r->cap_items * 2 : 1;
+        r->items = mem_realloc(r->items, r->cap_items * sizeof(struct item));
+    }
+    m->live = true;
+    m->index = r->n_items;
+    r->items[r->n_items++] = (struct item){m->out, m, r->n_turn};
+    r->has_starts |= r->n_turn > 0;
+}
+
+void members_remove(struct members *r, struct membership *m)
+{
+    if (!m->live)
+        return;
+    m->live = false;
+    struct item *last = &r->items[--r->n_items];
+    r->items[m->index] = *last;
+    last->membership->index = m->index;
+    if (r->cap_items > 8 && r->n_items < r->cap_items / 4) {
+        r->cap_items /= 2;
+        r->items = mem_realloc(r->items, r->cap_items * sizeof(struct item));
+    }
+}
+
+static struct entry *add_entry(struct shard *s, struct members *r)
+{
+    if (r->n_turn == r->cap_turn) {
+        r->cap_turn = r->cap_turn ? r->cap_turn * 2 : 4;
+        r->turn = mem_realloc(r->turn, r->cap_turn * sizeof(struct entry));
+    }
+    if (list_empty(&r->dirty)) {
+        list_push_back(&s->dirty_rooms, &r->dirty);
+        s->n_dirty_rooms++;
+    }
+    struct entry *e = &r->turn[r->n_turn++];
+    *e = (struct entry){0};
+    return e;
+}
+
+void members_deliver(struct shard *s, hb_str room, hb_message *message)
+{
+    struct members *r = members_find(s, room);
+    if (!r || r->n_items == 0)
+        return;
+    struct entry *e = add_entry(s, r);
+    msg_ref(message);
+    e->message = message;
+    if (message->no_echo)
+        e->except = s->hub->session_ops->outbox_of(s, message->origin);
+}
+
+void members_tell(struct shard *s, struct members *r, const hb_event *ev, const struct outbox *except)
+{
+    if (r->n_items == 0)
+        return;
+    struct frame **forms = mem_zalloc(s->hub->n_wires * sizeof(*forms));
+    for (unsigned i = 0; i < s->hub->n_wires; i++)
+        forms[i] = encode_event(s, i, ev);
+    struct entry *e = add_entry(s, r);
+    e->forms = forms;
+    e->except = except;
+}
+
+/* --- the end of a turn -------------------------------------------------------------------------- */
+
+/* A room's turn in one wire form. */
+struct form {
+    struct frame **frames; /* one for each entry; NULL: not told */
+    struct frame *flat;    /* all of them in one; NULL while unmade or impossible */
+    bool made;
+};
+
+static struct frame *entry_frame(struct shard *s, unsigned wire, struct entry *e)
+{
+    if (e->message)
+        return encode_message(s, wire, e->message);
+    struct frame *f = e->forms[wire];
+    if (f)
+        frame_ref(f);
+    return f;
+}
+
+static struct frame *flatten(struct frame **frames, uint32_t n)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (frames[i] && frames[i]->n_slots)
+            return NULL;
+        size += frames[i] ? frames[i]->n : 0;
+    }
+    if (n == 1 && frames[0]) {
+        frame_ref(frames[0]);
+        return frames[0];
+    }
+    struct frame *flat = size > 0 ? frame_create(size) : NULL;
+    if (!flat)
+        return NULL;
+    size_t at = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        struct frame *f = frames[i];
+        if (!f)
+            continue;
+        memcpy(flat->bytes + at, f->bytes, f->n);
+        at += f->n;
+        flat->n_messages += f->n_messages;
+        if (!f->message)
+            continue;
+        if (!flat->received_us)
+            flat->received_us = f->received_us;
+        msg_unref(flat->message);
+        msg_ref(f->message);
+        flat->message = f->message;
+    }
+    return flat;
+}
+
+static void make_form(struct shard *s, struct form *form, unsigned wire, struct entry *turn, uint32_t n)
+{
+    form->made = true;
+    form->frames = mem_alloc(n * sizeof(*form->frames));
+    for (uint32_t i = 0; i < n; i++)
+        form->frames[i] = entry_frame(s, wire, &turn[i]);
+    form->flat = flatten(form->frames, n);
+}
+
+static void finish_form(struct form *form, uint32_t n)
+{
+    if (!form->made)
+        return;
+    for (uint32_t i = 0; i < n; i++)
+        frame_unref(form->frames[i]);
+    frame_unref(form->flat);
+    free(form->frames);
+}
+
+struct flush {
+    struct shard *s;
+    struct entry *turn;
+    uint32_t n;
+    bool has_except, now;
+    struct form forms[WIRES_MAX];
+    uint64_t delivered[WIRES_MAX]; /* messages */
+    uint64_t written[WIRES_MAX];   /* members to whom the flat frame was written at once */
+};
+
+static void deliver_singly(struct flush *fl, struct item *item, struct form *form)
+{
+    for (uint32_t i = item->start; i < fl->n; i++) {
+        struct frame *f = form->frames[i];
+        if (!f || fl->turn[i].except == item->out)
+            continue;
+        outbox_push(fl->s, item->out, f);
+        fl->delivered[item->out->wire] += f->n_messages;
+    }
+}
+
+static bool gets_all(const struct flush *fl, const struct item *item)
+{
+    if (item->start > 0)
+        return false;
+    for (uint32_t i = 0; fl->has_except && i < fl->n; i++)
+        if (fl->turn[i].except == item->out)
+            return false;
+    return true;
+}
+
+static void deliver_item(struct flush *fl, struct item *item)
+{
+    unsigned wire = item->out->wire;
+    struct form *form = &fl->forms[wire];
+    if (!form->made)
+        make_form(fl->s, form, wire, fl->turn, fl->n);
+    if (!form->flat || !gets_all(fl, item)) {
+        deliver_singly(fl, item, form);
+    } else {
+        fl->written[wire] += outbox_deliver(fl->s, item->out, form->flat, fl->now);
+        fl->delivered[wire] += form->flat->n_messages;
+    }
+    item->start = 0;
+}
+
+/* One clock read for all that was written at once. */
+static void account(struct flush *fl)
+{
+    uint64_t now = clock_mono_us();
+    for (unsigned w = 0; w < fl->s->hub->n_wires; w++) {
+        struct form *form = &fl->forms[w];
+        if (!form->made)
+            continue;
+        metrics_add(fl->s->metrics, fl->s->hub->modules[fl->s->hub->wires[w].module].metrics.delivered,
+            (int64_t)fl->delivered[w]);
+        for (uint32_t i = 0; fl->written[w] && i < fl->n; i++)
+            if (form->frames[i] && form->frames[i]->n_messages)
+                metrics_observe(fl->s->metrics, METRIC_DELIVERY,
+                    (now - form->frames[i]->received_us) * 1000, fl->written[w]);
+    }
+}
+
+static void flush_room(struct shard *s, struct members *r, bool now)
+{
+    struct flush fl = {.s = s, .turn = r->turn, .n = r->n_turn, .now = now};
+    r->turn = NULL;
+    r->n_turn = r->cap_turn = 0;
+    r->has_starts = false;
+    for (uint32_t i = 0; i < fl.n; i++)
+        fl.has_except |= fl.turn[i].except != NULL;
+    for (uint32_t i = 0; i < r->n_items; i++)
+        deliver_item(&fl, &r->items[i]);
+    account(&fl);
+    for (unsigned w = 0; w < s->hub->n_wires; w++)
+        finish_form(&fl.forms[w], fl.n);
+    drop_turn(s, fl.turn, fl.n);
+}
+
+void members_flush(struct shard *s)
+{
+    /* A single room's turn may be written straight through; with several, a session that is in more
+     * than one of them is to be written to once, at the end. */
+    bool now = s->n_dirty_rooms == 1;
+    while (!list_empty(&s->dirty_rooms)) {
+        struct members *r = list_entry(s->dirty_rooms.next, struct members, dirty);
+        list_remove(&r->dirty);
+        s->n_dirty_rooms--;
+        flush_room(s, r, now);
+    }
+}
+
+void members_each(struct shard *s, void (*fn)(struct members *r, void *arg), void *arg)
+{
+    size_t pos = 0;
+    struct map_entry *e;
+    while ((e = map_next(&s->members->rooms, &pos)))
+        fn(e->value, arg);
+}

@@ -1,0 +1,356 @@
+/*
+ * The in-process backend: streams, history and idempotency keys in this worker's memory.
+ *
+ * Positions are {life, sequence}. The life is this worker's, new at each start; a room's sequence starts at the highest
+ * one that any room dropped here ever had, so that a cursor of an earlier life of the room is told
+ * from the present one: it is either exactly its end or too old.
+ */
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/rand.h"
+#include "base/str.h"
+#include "out/msg.h"
+#include "room/home.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEYS_MAX = 100000 };
+
+struct held {
+    struct held *next;       /* in its room, oldest first */
+    struct list all;         /* in memory->held, oldest first over all rooms */
+    struct room *room;
+    hb_message *message;
+    uint64_t due_ms;         /* when it is too old */
+};
+
+/* A room's history; made at its first message. */
+struct ring {
+    struct room *room;
+    struct held *first, **last;
+    int64_t count, bytes;
+    struct timer age;        /* due when the first one is */
+};
+
+struct room {
+    struct memory *mem;
+    struct ring *ring;       /* NULL: nothing held */
+    uint64_t seq;            /* of the last message */
+    hb_keep keep;
+};
+
+struct known {
+    struct list by_age;
+    uint64_t due_ms;
+    uint64_t digest;
+    hb_pos pos;
+    int64_t ts;
+    uint32_t n_id;
+    char id[];               /* room NUL scope NUL key */
+};
+
+struct memory {
+    struct shard *s;
+    uint64_t life, high;
+    struct list held;
+    int64_t bytes;
+    struct map keys;
+    struct list keys_by_age;
+};
+
+void *memory_create(struct shard *s)
+{
+    struct memory *m = mem_zalloc(sizeof(*m));
+    m->s = s;
+    m->life = rand_u64() >> 15 | 1; /* 49 bits: 7 bytes in a cursor */
+    list_init(&m->held);
+    map_init(&m->keys);
+    list_init(&m->keys_by_age);
+    return m;
+}
+
+static void forget_key(struct memory *m, struct known *k)
+{
+    list_remove(&k->by_age);
+    map_remove(&m->keys, (hb_str){k->id, k->n_id});
+    free(k);
+}
+
+void memory_destroy(void *local)
+{
+    struct memory *m = local;
+    while (!list_empty(&m->keys_by_age))
+        forget_key(m, list_entry(m->keys_by_age.next, struct known, by_age));
+    map_finish(&m->keys);
+    free(m);
+}
+
+/* --- history ---------------------------------------------------------------------------------- */
+
+static void set_age_timer(struct room *r)
+{
+    if (r->ring->first)
+        timer_set(&r->mem->s->wheel, &r->ring->age, r->ring->first->due_ms);
+    else
+        timer_cancel(&r->mem->s->wheel, &r->ring->age);
+}
+
+static void drop_first(struct room *r)
+{
+    struct ring *ring = r->ring;
+    struct held *h = ring->first;
+    ring->first = h->next;
+    if (!ring->first)
+        ring->last = &ring->first;
+    ring->count--;
+    ring->bytes -= (int64_t)msg_size(h->message);
+    r->mem->bytes -= (int64_t)msg_size(h->message);
+    list_remove(&h->all);
+    msg_unref(h->message);
+    free(h);
+}
+
+static void trim(struct room *r)
+{
+    struct ring *ring = r->ring;
+    uint64_t now = clock_mono_ms();
+    while (ring->first &&
+        (ring->count > r->keep.messages || (r->keep.bytes > 0 && ring->bytes > r->keep.bytes) ||
+            ring->first->due_ms <= now))
+        drop_first(r);
+    set_age_timer(r);
+}
+
+static void on_age(struct timer *t)
+{
+    trim(container_of(t, struct ring, age)->room);
+}
+
+static void make_ring(struct room *r)
+{
+    r->ring = mem_zalloc(sizeof(*r->ring));
+    r->ring->room = r;
+    r->ring->last = &r->ring->first;
+    timer_init(&r->ring->age, on_age);
+}
+
+/* The node's own bound: the oldest of all rooms goes first. */
+static void trim_all(struct memory *m)
+{
+    int64_t limit = m->s->config->limits.history_size / m->s->hub->n_workers;
+    while (limit > 0 && m->bytes > limit && !list_empty(&m->held)) {
+        struct room *r = list_entry(m->held.next, struct held, all)->room;
+        drop_first(r);
+        set_age_timer(r);
+    }
+}
+
+static void hold(struct room *r, hb_message *message)
+{
+    struct memory *m = r->mem;
+    if (!r->ring)
+        make_ring(r);
+    struct held *h = mem_alloc(sizeof(*h));
+    *h = (struct held){.room = r, .message = message, .due_ms = clock_mono_ms() + (uint64_t)r->keep.age_ms};
+    msg_ref(message);
+    *r->ring->last = h;
+    r->ring->last = &h->next;
+    r->ring->count++;
+    r->ring->bytes += (int64_t)msg_size(message);
+    m->bytes += (int64_t)msg_size(message);
+    list_push_back(&m->held, &h->all);
+    trim(r);
+    trim_all(m);
+}
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+static void key_id(const hb_key *key, struct buf *id)
+{
+    buf_str(id, key->room);
+    buf_char(id, '\0');
+    buf_str(id, key->scope);
+    buf_char(id, '\0');
+    buf_str(id, key->key);
+}
+
+static void expire_keys(struct memory *m)
+{
+    uint64_t now = clock_mono_ms();
+    while (!list_empty(&m->keys_by_age)) {
+        struct known *k = list_entry(m->keys_by_age.next, struct known, by_age);
+        if (k->due_ms > now && m->keys.count < KEYS_MAX)
+            break;
+        forget_key(m, k);
+    }
+}
+
+/* Look a key up: fills the result when it is known. */
+static bool known(struct room *r, const hb_key *key, hb_result *result)
+{
+    struct buf id = BUF_INIT;
+    key_id(key, &id);
+    struct known *k = map_get(&r->mem->keys, buf_view(&id));
+    buf_finish(&id);
+    if (!k || k->due_ms <= clock_mono_ms())
+        return false;
+    if (k->digest != key->digest) {
+        result->code = HB_CONFLICT;
+        return true;
+    }
+    *result = (hb_result){.code = HB_OK, .duplicate = true, .pos = k->pos, .ts = k->ts};
+    return true;
+}
+
+static void remember(struct room *r, const hb_message *message, const hb_key *key)
+{
+    struct buf id = BUF_INIT;
+    struct memory *m = r->mem;
+    expire_keys(m);
+    key_id(key, &id);
+    struct known *k = mem_alloc(sizeof(*k) + id.n);
+    *k = (struct known){.due_ms = clock_mono_ms() + (uint64_t)key->window_ms, .digest = key->digest,
+        .pos = message->pos, .ts = message->ts, .n_id = (uint32_t)id.n};
+    memcpy(k->id, id.p, id.n);
+    buf_finish(&id);
+    struct known *old = map_get(&m->keys, (hb_str){k->id, k->n_id});
+    if (old)
+        forget_key(m, old);
+    map_put(&m->keys, (hb_str){k->id, k->n_id}, k);
+    list_push_back(&m->keys_by_age, &k->by_age);
+}
+
+/* --- the role --------------------------------------------------------------------------------- */
+
+static void *room_open(const hb_ctx *ctx, hb_room *room, hb_str name, const hb_keep *keep)
+{
+    struct memory *m = ctx->local;
+    struct room *r = mem_zalloc(sizeof(*r));
+    r->mem = m;
+    r->seq = m->high;
+    r->keep = *keep;
+    return r;
+}
+
+static void room_close(const hb_ctx *ctx, void *state)
+{
+    struct room *r = state;
+    struct memory *m = r->mem;
+    if (r->seq > m->high)
+        m->high = r->seq;
+    while (r->ring && r->ring->first)
+        drop_first(r);
+    if (r->ring) {
+        timer_cancel(&m->s->wheel, &r->ring->age);
+        free(r->ring);
+    }
+    free(r);
+}
+
+static int64_t idle_ms(const hb_ctx *ctx, void *state)
+{
+    struct room *r = state;
+    return r->keep.messages > 0 ? r->keep.age_ms : 0;
+}
+
+static void interest(const hb_ctx *ctx, void *state, bool members)
+{
+}
+
+static void publish(const hb_ctx *ctx, void *state, hb_message *message, const hb_key *key, hb_done *done)
+{
+    struct room *r = state;
+    hb_result result = {.code = HB_OK};
+    bool keeps = r->keep.messages > 0;
+    if (keeps && key && known(r, key, &result)) {
+        done->fn(done, &result);
+        return;
+    }
+    msg_place(message, (hb_pos){r->mem->life, ++r->seq}, clock_wall_ms(), keeps);
+    if (keeps)
+        hold(r, message);
+    if (keeps && key)
+        remember(r, message, key);
+    result.pos = message->pos;
+    result.ts = message->ts;
+    done->fn(done, &result);
+}
+
+static void lookup(const hb_ctx *ctx, void *state, const hb_key *key, hb_done *done)
+{
+    struct room *r = state;
+    hb_result result = {.code = HB_NOT_FOUND};
+    known(r, key, &result);
+    done->fn(done, &result);
+}
+
+static void position(const hb_ctx *ctx, void *state, hb_done *done)
+{
+    struct room *r = state;
+    hb_result result = {.code = HB_OK, .pos = {r->mem->life, r->seq}};
+    done->fn(done, &result);
+}
+
+static uint64_t first_seq(const struct room *r)
+{
+    return r->ring && r->ring->first ? r->ring->first->message->pos.lo : r->seq + 1;
+}
+
+/* Does the stream still hold all that came after this position? */
+static bool holds(const struct room *r, const hb_pos *since)
+{
+    return since->hi == r->mem->life && since->lo + 1 >= first_seq(r) && since->lo <= r->seq;
+}
+
+/* A page from `h` on into the result; the array is the caller's to free. */
+static hb_message **collect(struct held *h, size_t limit, size_t max_bytes, hb_result *result)
+{
+    size_t bytes = 0;
+    hb_message **page = mem_alloc((limit ? limit : 1) * sizeof(*page));
+    for (; h && result->n < limit; h = h->next) {
+        bytes += msg_size(h->message);
+        if (result->n > 0 && bytes > max_bytes)
+            break;
+        page[result->n++] = h->message;
+        result->pos = h->message->pos;
+    }
+    result->more = h != NULL;
+    result->messages = page;
+    return page;
+}
+
+static void read_history(const hb_ctx *ctx, void *state, const hb_pos *since, size_t limit,
+    size_t max_bytes, hb_done *done)
+{
+    struct room *r = state;
+    hb_result result = {.code = HB_OK, .pos = {r->mem->life, r->seq}};
+    if (r->ring)
+        trim(r);
+    result.recovered = !since || holds(r, since);
+    if (!result.recovered) {
+        done->fn(done, &result);
+        return;
+    }
+    struct held *h = r->ring ? r->ring->first : NULL;
+    int64_t skip = since ? 0 : (r->ring ? r->ring->count : 0) - (int64_t)limit;
+    while (h && (since ? h->message->pos.lo <= since->lo : skip-- > 0))
+        h = h->next;
+    if (since)
+        result.pos = *since;
+    hb_message **page = collect(h, limit, max_bytes, &result);
+    done->fn(done, &result);
+    free(page);
+}
+
+const hb_backend memory_backend = {
+    .size = sizeof(hb_backend),
+    .room_open = room_open,
+    .room_close = room_close,
+    .idle_ms = idle_ms,
+    .interest = interest,
+    .publish = publish,
+    .lookup = lookup,
+    .position = position,
+    .read = read_history,
+};
