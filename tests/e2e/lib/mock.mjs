@@ -112,6 +112,7 @@ class Session {
 
     bye(message) {
         this.push({ type: 'bye', code: 1001, reason: 'draining', reconnect: true, ...message });
+        this.mock.ended.add(this); // a poll may still ask for it
         this.finish?.(message.code ?? 1001);
         this.end();
     }
@@ -187,6 +188,7 @@ const ops = {
 
 export class Mock {
     sessions = new Set();
+    ended = new Set();
     rooms = new Map();
     published = [];
     requests = [];          // {method, path, headers} of all HTTP requests
@@ -315,7 +317,7 @@ export class Mock {
         const url = new URL(request.url, this.base);
         const { method, headers } = request;
         this.requests.push({ method, path: url.pathname, url: request.url, headers });
-        const find = () => [...this.sessions].find(({ ticket }) => ticket === headers['hub-ticket']);
+        const find = () => [...this.sessions, ...this.ended].find(({ ticket }) => ticket === headers['hub-ticket']);
         switch (`${method} ${url.pathname}`) {
         case 'GET /hub/sse': return this.sse(request, response);
         case 'GET /hub/poll':
@@ -346,16 +348,15 @@ export class Mock {
             throw { status: 413, code: 'too_large' };
         if (!session)
             throw { status: 404, code: 'not_found' };
-        const replies = [], afters = [];
+        const replies = [];
         for (const op of [JSON.parse(body)].flat()) {
             session.after = null;
             const reply = this.operate(session, op);
             if (!reply)
                 return;
             replies.push(reply);
-            afters.push(session.after);
+            session.after?.(); // overtakes the reply, as it may
         }
-        afters.forEach(after => after?.()); // they overtake the replies, as they may
         await new Promise(resolve => setTimeout(resolve, this.replyDelay));
         response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(replies));
     }
