@@ -91,9 +91,17 @@ static void default_transports(struct raw_config *raw, const hb_node *place)
             arena_copy(&raw->config.arena, name), node_empty_map(place), true};
 }
 
+static const hb_option *find_option(const char *key)
+{
+    const hb_option *row = config_options;
+    while (strcmp(row->key, key) != 0)
+        row++;
+    return row;
+}
+
 static void read_transports(struct raw_config *raw, struct errors *errors)
 {
-    static const hb_option directories = {.key = "transports.directories", .type = HB_OPT_PATHS};
+    const hb_option *directories = find_option("transports.directories");
     const hb_node *map = raw->transports;
     struct config *c = &raw->config;
     c->transports = make_modules(&c->arena, MODULES_MAX);
@@ -106,7 +114,7 @@ static void read_transports(struct raw_config *raw, struct errors *errors)
     for (size_t i = 0; i < node_count(map); i++) {
         const hb_node *key = node_key(map, i);
         if (str_eq(key->text, HB_STR("directories")))
-            options_read_value(&directories, node_item(map, i), &c->transport_directories, errors);
+            options_read_value(directories, node_item(map, i), &c->transport_directories, errors);
         else
             add_module(&c->transports, key, node_item(map, i), errors);
     }

@@ -13,8 +13,8 @@ enum { OPTIONS_MAX_ROWS = 128 }; /* of one table; more is a fault of its author 
 /* Fill `out` (the struct that the table's offsets speak of) from `map`, which is a MAP or a NULL
  * node. Every key that the table does not know, value of a wrong type or out of its bounds and
  * missing required key is added to `errors`; those fields keep their defaults, so that `out` is
- * whole either way. True when this reading added no error. Strings, lists and nodes in `out` live in the
- * arena of the map's tree. */
+ * whole either way. True when this reading added no error. Strings, lists and nodes in `out` live
+ * in the arena of the map's tree. */
 bool options_read(const hb_node *map, const hb_option *table, void *out, struct errors *errors);
 
 /* One value by one row, into the field itself; nothing is written when it is wrong. */

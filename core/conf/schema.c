@@ -159,6 +159,10 @@ const hb_option config_options[] = {
 
     RAW("transports", NODE, transports,
         .doc = "the transports that run, `name: options`; default: `" HB_DEFAULT_TRANSPORTS "`"),
+    /* Any other key of that map is a transport, so config.c reads this one by hand. */
+    TOP("transports.directories", PATHS, transport_directories,
+        .doc = "where they are looked for; default: `transports` beside the executable in a build "
+               "tree, else the installed ones"),
     TOP("plugins.directories", PATHS, plugin_directories,
         .doc = "where plugins are looked for; default: `plugins` beside the executable in a build "
                "tree, else the installed ones"),
