@@ -77,13 +77,23 @@ step() {
     fi
 }
 
+# The failed and skipped tests of a part; of very many only the first.
+list_failures() {
+    local lines=0 line
+    while IFS= read -r line && [ -n "$line" ]; do
+        [ $((++lines)) -le 20 ] || continue
+        echo "${line%% *} $(basename "$1" .tap): ${line#* }"
+    done <<<"$2"
+    [ $lines -le 20 ] || echo "... and $((lines - 20)) more, in $1"
+}
+
 finish() {
     local file counts passed=0 failed=0
     say "done in $((SECONDS / 60)) min $((SECONDS % 60)) s; logs in $logs"
     for file in "$logs"/*.tap; do
         [ -e "$file" ] || continue
         counts=$(awk -f "$tests/lib/tally.awk" "$file")
-        sed '$d' <<<"$counts" | sed "s|^[A-Z]*|& $(basename "$file" .tap):|"
+        list_failures "$file" "$(sed '$d' <<<"$counts")"
         read -r p f _ <<<"$(tail -n 1 <<<"$counts")"
         passed=$((passed + p))
         failed=$((failed + f))
@@ -189,27 +199,38 @@ sanitizers() {
     unset HUBBUB_TIME_SCALE ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS TSAN_OPTIONS
 }
 
+# compile_fuzzers DIR: only the fuzzers, under clang and libFuzzer.
+compile_fuzzers() {
+    [ -e "$1/build.ninja" ] || CC=clang meson setup "$1" "$root" -Dfuzzing=true || return
+    ninja -C "$1" -t targets all | grep -o '^tests/fuzz/fuzz_[a-z0-9_]*' | sort -u | xargs ninja -C "$1"
+}
+
 # The corpus is read, new finds go to the logs: the tree stays as it is.
+fuzz_one() {
+    local name=${1##*/}
+    mkdir -p "$logs/$name"
+    step "$name" "$1" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=2048 \
+        -print_final_stats=1 -artifact_prefix="$logs/$name-" \
+        "$logs/$name" "$tests/fuzz/corpus/${name#fuzz_}"
+}
+
+# A fuzzer to each core.
 fuzz() {
-    local dir=$1 target name
-    for target in "$dir"/tests/fuzz/fuzz_*; do
-        [ -f "$target" ] && [ -x "$target" ] || continue
-        name=${target##*/}
-        wanted "$name" || continue
-        mkdir -p "$logs/$name"
-        step "$name" "$target" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=2048 \
-            -print_final_stats=1 -artifact_prefix="$logs/$name-" \
-            "$logs/$name" "$tests/fuzz/corpus/${name#fuzz_}"
+    local target
+    for target in "$1"/tests/fuzz/fuzz_*; do
+        [ -f "$target" ] && [ -x "$target" ] && wanted "${target##*/}" || continue
+        [ "$(jobs -rp | wc -l)" -lt "$(nproc)" ] || wait -n
+        fuzz_one "$target" &
     done
+    wait
 }
 
 extras() {
     CC=clang build clang "$build-clang" -Dwerror=true
     sanitizers
-    if CC=clang build fuzz "$build-fuzz" -Dfuzzing=true; then
-        part fuzz fuzz "$build-fuzz"
-    fi
-    HUBBUB_BIN=$bin BUILD_DIR=$build HUBBUB_LOGS=$logs/faults \
+    part build-fuzz step build-fuzz compile_fuzzers "$build-fuzz"
+    part fuzz fuzz "$build-fuzz"
+    [ -d "$tests/faults" ] && HUBBUB_BIN=$bin BUILD_DIR=$build HUBBUB_LOGS=$logs/faults \
         part faults node "$tests/lib/run-files.mjs" "$tests/faults" "${filters[@]}"
 }
 

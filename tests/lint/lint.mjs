@@ -13,7 +13,7 @@ const LONGEST_FILE = 900;
 const NAMED_OUTSIDE_CORE = /\b(websocket|sse|longpoll|socketio|socket\.io|redis)\b/i;
 // Written so that this file does not contain what it looks for.
 const MACHINE_PATH = /(^|[^A-Za-z0-9_.])\/(work|farm|root|home\/[a-z]+)\/|\/tmp\/build-[a-z]|farm[-]studio/;
-const REGISTRY = /(registry\.npmjs|registry\.yarnpkg|deb\.debian|proxy\.golang|pypi)\.org|"resolved":/;
+const REGISTRY = /(registry\.npmjs|registry\.yarnpkg|deb\.debian|proxy\.golang|pypi)\.org|"resolved"\s*:/;
 
 function run(command, args, options = {}) {
     const result = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28, ...options });
