@@ -202,7 +202,7 @@ static void on_open(void *owner, hb_stream *stream)
         c->state = closing ? CONN_CLOSING : CONN_OPEN;
         net->attach(c->session, stream);
         if (!closing)
-            net->start(c->session, NULL, 0, (hb_str){NULL, 0});
+            net->start(c->session, NULL, 0, (hb_str){NULL, 0}, NULL);
     } else { /* the session ended before its stream came */
         net->stream_close(stream);
         release(c);
