@@ -24,7 +24,7 @@ void conn_destroy(struct conn *c)
 /* Frees what nobody refers to: no session, no callback running, no `open` to come. */
 static void release(struct conn *c)
 {
-    if (c->over && !c->reading && !c->taken)
+    if (c->over && !c->busy && !c->taken)
         conn_destroy(c);
 }
 
@@ -169,9 +169,9 @@ static size_t on_data(void *owner, const char *bytes, size_t n)
     size_t used = 0;
     if (c->state != CONN_OPEN || c->over)
         return n;
-    c->reading = true;
+    c->busy = true;
     read_frames(c, bytes, n, &used);
-    c->reading = false;
+    c->busy = false;
     if (c->state != CONN_OPEN)
         used = n;
     if (c->state == CONN_CLOSING && c->echo) {
@@ -182,31 +182,41 @@ static size_t on_data(void *owner, const char *bytes, size_t n)
     return used;
 }
 
+/* Nobody waits for this connection any more: the session ends (and with it the conn) or has. */
+static void abandon(struct conn *c)
+{
+    c->state = CONN_GONE;
+    c->over |= c->echo;
+    if (c->session)
+        c->worker->net->end(c->session, HB_END_CLIENT, false);
+    else
+        release(c);
+}
+
 static void on_open(void *owner, hb_stream *stream)
 {
     struct conn *c = owner;
     const hb_net *net = c->worker->net;
+    bool closing = c->state == CONN_CLOSING; /* meanwhile: its close frame still goes out */
     c->taken = false;
-    c->stream = stream;
     if (!stream) {
-        c->state = CONN_GONE;
-        if (c->session)
-            net->end(c->session, HB_END_CLIENT, false);
-        else
-            c->over = true;
-        release(c);
-    } else if (c->echo) {
-        c->state = CONN_OPEN;
-    } else if (c->session) {
-        bool closing = c->state == CONN_CLOSING; /* refused meanwhile: its close frame still goes */
-        c->state = closing ? CONN_CLOSING : CONN_OPEN;
-        net->attach(c->session, stream);
-        if (!closing)
-            net->start(c->session, NULL, 0, (hb_str){NULL, 0}, NULL);
-    } else { /* the session ended before its stream came */
+        abandon(c);
+        return;
+    }
+    if (!c->session && !c->echo) { /* the session ended before its stream came */
         net->stream_close(stream);
         release(c);
+        return;
     }
+    c->stream = stream;
+    c->state = closing ? CONN_CLOSING : CONN_OPEN;
+    c->busy = true;
+    if (c->session)
+        net->attach(c->session, stream);
+    if (c->session && !closing)
+        net->start(c->session, NULL, 0, (hb_str){NULL, 0}, NULL);
+    c->busy = false;
+    release(c);
 }
 
 static void on_closed(void *owner)

@@ -41,7 +41,7 @@ struct conn {
     bool echo;
     bool compression;
     bool taken;   /* the connection was taken over: `open` is still to come */
-    bool reading; /* within conn's data callback: not to be freed under it */
+    bool busy;    /* within one of its own callbacks: not to be freed under it */
     bool over;    /* nobody refers to it any more: to be freed */
 };
 
