@@ -29,6 +29,7 @@ static void clean(char *text)
             *text = '?';
 }
 
+__attribute__((format(printf, 3, 0)))
 static void add(struct errors *e, struct error at, const char *fmt, va_list ap)
 {
     char text[MESSAGE_BYTES];

@@ -76,8 +76,9 @@ static void take_key(struct parser *p, struct level *l, hb_node *key)
         return;
     }
     const hb_node *before = map_get(&l->keys, key->text);
+    key->broken = before != NULL;
     if (before)
-        errors_at(p->errors, key, "duplicate key '%s'; it was given in line %u already",
+        errors_at(p->errors, key, "duplicate key '%.64s'; it was given in line %u already",
             key->text.p, before->line);
     else
         map_put(&l->keys, key->text, key);
@@ -115,9 +116,24 @@ static void open_level(struct parser *p, enum node_kind kind, const yaml_event_t
     map_init(&l->keys);
 }
 
+/* The first of a key's pairs stays, so that whoever looks it up and whoever walks see the same. */
+static void drop_duplicates(struct level *l)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < l->n; i += 2) {
+        if (l->items[i]->broken)
+            continue;
+        l->items[kept++] = l->items[i];
+        l->items[kept++] = l->items[i + 1];
+    }
+    l->n = kept;
+}
+
 static void close_level(struct parser *p)
 {
     struct level *l = &p->levels[--p->depth];
+    if (l->node->kind == NODE_MAP)
+        drop_duplicates(l);
     size_t bytes = l->n * sizeof(l->items[0]);
     l->node->items = arena_alloc(p->doc->arena, bytes);
     if (bytes)

@@ -109,8 +109,10 @@ TEST(anchors_aliases_and_tags_are_refused)
 
 TEST(duplicate_keys_are_errors_at_the_second_one)
 {
-    CHECK(parse("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n") != NULL);
+    const hb_node *map = parse("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n");
     CHECK_INT(errors.n, 2);
+    CHECK_INT(node_count(map), 2);
+    CHECK_STR(node_text(node_item(map, 0)), "1");
     CHECK_STR(str_of(first_error()), "4:3: duplicate key 'c'; it was given in line 3 already");
 }
 
