@@ -122,39 +122,49 @@ static void read_transports(struct raw_config *raw, struct errors *errors)
         default_transports(raw, map ? map : c->root);
 }
 
-/* Takes over the arena in `raw`. */
-static struct config *build(struct raw_config *raw, const char *file, struct errors *errors)
+/* Nodes know their arena by its address, so the configuration stays where it was begun. */
+static struct raw_config *begin(void)
 {
-    struct config *c = NULL;
-    if (!raw->config.root || errors->fatal > ERRORS_MAX)
-        goto out;
-    options_read(raw->config.root, config_options, raw, errors);
-    raw->config.file = arena_copy(&raw->config.arena, str_of(file));
-    read_transports(raw, errors);
-    read_plugins(raw, errors);
-    verify(raw, errors);
-    if (errors->fatal)
-        goto out;
-    c = mem_alloc(sizeof(*c));
-    *c = raw->config;
-    return c;
-out:
-    arena_finish(&raw->config.arena);
+    return mem_zalloc(sizeof(struct raw_config));
+}
+
+/* What begin gave becomes the result, or is freed. A draft may have errors. */
+static struct config *build(struct raw_config *raw, const char *file, bool draft,
+    struct errors *errors)
+{
+    struct config *c = &raw->config;
+    if (c->root && errors->fatal <= ERRORS_MAX) {
+        options_read(c->root, config_options, raw, errors);
+        c->file = arena_copy(&c->arena, str_of(file));
+        read_transports(raw, errors);
+        read_plugins(raw, errors);
+        verify(raw, errors);
+        if (draft || !errors->fatal)
+            return c;
+    }
+    config_free(c);
     return NULL;
 }
 
 struct config *config_load(const char *path, struct errors *errors)
 {
-    struct raw_config raw = {0};
-    raw.config.root = parse_file(&raw.config.arena, path, errors);
-    return build(&raw, path, errors);
+    struct raw_config *raw = begin();
+    raw->config.root = parse_file(&raw->config.arena, path, errors);
+    return build(raw, path, false, errors);
+}
+
+struct config *config_draft(const char *path, struct errors *errors)
+{
+    struct raw_config *raw = begin();
+    raw->config.root = parse_file(&raw->config.arena, path, errors);
+    return build(raw, path, true, errors);
 }
 
 struct config *config_parse(const char *file, hb_str text, struct errors *errors)
 {
-    struct raw_config raw = {0};
-    raw.config.root = parse_text(&raw.config.arena, file, text, errors);
-    return build(&raw, file, errors);
+    struct raw_config *raw = begin();
+    raw->config.root = parse_text(&raw->config.arena, file, text, errors);
+    return build(raw, file, false, errors);
 }
 
 void config_free(struct config *c)
@@ -162,7 +172,7 @@ void config_free(struct config *c)
     if (!c)
         return;
     arena_finish(&c->arena);
-    free(c);
+    free(c); /* the raw_config around it begins here */
 }
 
 const hb_node *config_drop_in(struct config *c, const char *so_path, struct errors *errors)

@@ -168,7 +168,11 @@ struct config {
 /* Read and check a file. NULL when it has errors, all of which are in `errors`; warnings are there
  * too, and do not make it NULL. The caller owns the result. */
 struct config *config_load(const char *path, struct errors *errors);
-/* The same for text in memory; `file` names it in messages and gives the folder of its paths. */
+/* As config_load, but one with errors is given too, for its modules to be looked at: NULL only when
+ * there is no tree. What is wrong has its default. */
+struct config *config_draft(const char *path, struct errors *errors);
+/* As config_load for text in memory; `file` names it in messages and gives the folder of its
+ * paths. */
 struct config *config_parse(const char *file, hb_str text, struct errors *errors);
 void config_free(struct config *c);  /* NULL is fine */
 
