@@ -65,7 +65,7 @@ static int read_line(int argc, char **argv, struct line *line)
 
 /* A configuration with its modules, for looking at: nothing runs. */
 struct view {
-    struct config *config;   /* NULL: it can't be used */
+    struct config *config;   /* NULL: it can't be read */
     struct modules *modules; /* NULL then, too */
     struct errors errors;
 };
@@ -73,7 +73,7 @@ struct view {
 static void open_view(struct view *v, const char *path)
 {
     errors_init(&v->errors);
-    v->config = config_load(path, &v->errors);
+    v->config = config_draft(path, &v->errors);
     v->modules = v->config ? modules_load(v->config, &v->errors) : NULL;
 }
 
