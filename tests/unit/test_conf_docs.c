@@ -1,4 +1,7 @@
-/* conf/README.md and conf/full.yaml say what the option tables say: all of it, and nothing else. */
+/*
+ * conf/README.md and conf/full.yaml say what the option tables say: all of it, and nothing else.
+ * The tables of transports and plugins are asked of the modules that the build made.
+ */
 #include "base/buf.h"
 #include "base/str.h"
 #include "conf/config.h"
@@ -6,6 +9,9 @@
 #include "conf/parse.h"
 #include "conf/schema.h"
 #include "unit.h"
+#include <dlfcn.h>
+#include <glob.h>
+#include <hubbub/plugin.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,9 +129,10 @@ static const hb_node *find(const hb_node *map, const char *dotted)
     return map;
 }
 
-static void check_has_all(const hb_option *table, const hb_node *const *maps, size_t n);
+static void check_has_all(const char *whose, const hb_option *table, const hb_node *const *maps,
+    size_t n);
 
-static void check_has(const hb_option *row, const hb_node *const *maps, size_t n)
+static void check_has(const char *whose, const hb_option *row, const hb_node *const *maps, size_t n)
 {
     const hb_node *inner[64];
     size_t n_inner = 0;
@@ -137,32 +144,39 @@ static void check_has(const hb_option *row, const hb_node *const *maps, size_t n
             inner[n_inner++] = node_item(at, j);
     }
     if (!found)
-        unit_fail(__FILE__, __LINE__, "full.yaml lacks '%s'", row->key);
+        unit_fail(__FILE__, __LINE__, "full.yaml lacks '%s' %s", row->key, whose);
     if (row->sub)
-        check_has_all(row->sub, inner, n_inner);
+        check_has_all(whose, row->sub, inner, n_inner);
 }
 
 /* Each key of the table is in one of the maps, at least. */
-static void check_has_all(const hb_option *table, const hb_node *const *maps, size_t n)
+static void check_has_all(const char *whose, const hb_option *table, const hb_node *const *maps,
+    size_t n)
 {
     for (; table->key; table++)
         if (strcmp(table->key, ".") != 0)
-            check_has(table, maps, n);
+            check_has(whose, table, maps, n);
+}
+
+static const hb_node *read_uncommented(void)
+{
+    struct buf text = BUF_INIT;
+    setenv("JWT_SECRET", "x", 1);
+    uncomment(read_text(FULL), &text);
+    const hb_node *root = parse_text(&arena, FULL, buf_view(&text), &errors);
+    buf_finish(&text);
+    check_no_errors();
+    return root;
 }
 
 TEST(full_yaml_has_every_option)
 {
     struct raw_config *raw = calloc(1, sizeof(*raw));
-    struct buf text = BUF_INIT;
-    setenv("JWT_SECRET", "x", 1);
-    uncomment(read_text(FULL), &text);
-    const hb_node *root = parse_text(&arena, FULL, buf_view(&text), &errors);
-    check_no_errors();
+    const hb_node *root = read_uncommented();
     options_read(root, config_options, raw, &errors);
     check_no_errors();
-    check_has_all(config_options, &root, 1);
+    check_has_all("of the core", config_options, &root, 1);
     CHECK(raw->config.alerts.n > 0 && raw->config.notify.n > 0);
-    buf_finish(&text);
     free(raw);
 }
 
@@ -256,4 +270,71 @@ TEST(the_smallest_file_is_right_but_for_what_others_build)
     CHECK(options_read(root, config_options, raw, &errors));
     check_no_errors();
     free(raw);
+}
+
+/* ---- transports and plugins ---- */
+
+/* What full.yaml has for a module, its comments included, or NULL. */
+static const hb_node *module_node(const hb_node *root, const char *name)
+{
+    const hb_node *load = find(root, "plugins.load");
+    const hb_node *found = node_get(node_get(root, HB_STR("transports")), str_of(name));
+    for (size_t i = 0; !found && i < node_count(load); i++)
+        found = node_get(node_item(load, i), str_of(name));
+    return found;
+}
+
+/* Rows that have a default show it; the others show anything. */
+static void check_shows_defaults(const hb_module *m, const void *shown, const void *defaults)
+{
+    for (const hb_option *row = m->options; row->key; row++)
+        if (row->def && !same(row, (const char *)shown + row->offset,
+                (const char *)defaults + row->offset))
+            unit_fail(__FILE__, __LINE__, "'%s' of %s in full.yaml is not the default", row->key,
+                m->name);
+}
+
+static void check_module(const hb_node *root, const hb_module *m)
+{
+    const hb_node *node = module_node(root, m->name);
+    void *shown = calloc(1, m->options_size), *defaults = calloc(1, m->options_size);
+    struct errors ignored;
+    errors_init(&ignored);
+    if (!node)
+        unit_fail(__FILE__, __LINE__, "full.yaml lacks the module %s", m->name);
+    options_read(node, m->options, shown, &errors);
+    check_no_errors();
+    check_has_all(m->name, m->options, &node, 1);
+    options_read(node_empty_map(node), m->options, defaults, &ignored);
+    check_shows_defaults(m, shown, defaults);
+    errors_finish(&ignored);
+    free(shown);
+    free(defaults);
+}
+
+static void check_modules(const char *pattern)
+{
+    const hb_node *root = read_uncommented();
+    glob_t found;
+    if (glob(pattern, 0, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        void *handle = dlopen(found.gl_pathv[i], RTLD_LAZY | RTLD_LOCAL);
+        const hb_module *m = handle ? dlsym(handle, "hubbub_module") : NULL;
+        if (m && m->options)
+            check_module(root, m);
+        if (handle)
+            dlclose(handle);
+    }
+    globfree(&found);
+}
+
+TEST(full_yaml_has_every_option_of_the_transports)
+{
+    check_modules(BUILD_ROOT "/transports/*.so");
+}
+
+TEST(full_yaml_has_every_option_of_the_plugins)
+{
+    check_modules(BUILD_ROOT "/plugins/*.so");
 }
