@@ -28,7 +28,7 @@ static void configure(const char *more, const char *plugins)
     char path[128];
     snprintf(path, sizeof path, "%s/test.yaml", folder);
     FILE *f = fopen(path, "w");
-    fprintf(f, "transports: {directories: [%s]}\nplugins: {directories: [%s], drop_in: [], "
+    fprintf(f, "transports: {directories: [\"%s\"]}\nplugins: {directories: [\"%s\"], drop_in: [], "
         "load: [%s]}\n%s", ABI_DIR, ABI_DIR, plugins, more);
     fclose(f);
 }

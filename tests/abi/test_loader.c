@@ -25,9 +25,9 @@ static struct config *configure(const char *transports, const char *plugins, con
     struct errors *errors)
 {
     struct buf text = BUF_INIT;
-    buf_printf(&text, "transports: {directories: [%s]%s%s}\n", ABI_DIR, transports ? ", " : "",
+    buf_printf(&text, "transports: {directories: [\"%s\"]%s%s}\n", ABI_DIR, transports ? ", " : "",
         transports ? transports : "");
-    buf_printf(&text, "plugins:\n  directories: [%s]\n  drop_in: [%s]\n", ABI_DIR,
+    buf_printf(&text, "plugins:\n  directories: [\"%s\"]\n  drop_in: [%s]\n", ABI_DIR,
         drop_in ? drop_in : "");
     buf_printf(&text, "  load:\n%s", plugins ? plugins : "    []\n");
     struct config *c = config_parse("test.yaml", buf_view(&text), errors);
