@@ -50,8 +50,8 @@ struct metrics_shard *metrics_shard(struct metrics *m, int worker);
 
 /*
  * Control thread. `name` and `help` as in Prometheus: a counter's name ends in _total, no other's
- * does, help is not empty. `labels` is NULL or "name=\"value\",…" as metrics_label makes it. All is
- * copied. What is registered already gives the same id again. METRIC_NONE when something is not
+ * does, help is not empty. `labels` is NULL or "name=\"value\",…" as metrics_label makes it. All
+ * is copied. What is registered already gives the same id again. METRIC_NONE when something is not
  * well-formed, the name is known with another kind or label names, or a bound is reached.
  */
 metric_id metrics_register(struct metrics *m, enum metric_kind kind, const char *name,

@@ -1,5 +1,4 @@
 #include "plugin/check_host.h"
-#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -36,11 +35,12 @@ const hb_node *check_host_node_item(const hb_node *list_or_map, size_t i, hb_str
 
 static void node_error(const hb_host *host, const hb_node *node, const char *message)
 {
-    const struct check_host *h = (const void *)((const char *)host - offsetof(struct check_host, host));
-    errors_at(h->errors, node, "%s", message);
+    const char *whole = (const char *)host - offsetof(struct check_host, host);
+    errors_at(((const struct check_host *)(const void *)whole)->errors, node, "%s", message);
 }
 
-static void write_log(const hb_ctx *ctx, hb_log_level level, const char *cause, const char *sentence)
+static void write_log(const hb_ctx *ctx, hb_log_level level, const char *cause,
+    const char *sentence)
 {
     log_write((enum log_level)level, cause, "%s", sentence);
 }

@@ -149,7 +149,7 @@ static void want_named(struct finding *f, enum module_kind kind, const struct co
         return;
     }
     if (!file && m->is_default) {
-        log_write(LOG_DEBUG, "module", "transport %s is not built, and nobody asked for it", m->name);
+        log_write(LOG_DEBUG, "module", "transport %s is not built, and nobody named it", m->name);
         return;
     }
     if (!file)

@@ -20,8 +20,8 @@ struct wanted_list {
 };
 
 /* Transports, plugins, then drop-ins. What can't be found and names that come twice are added to
- * `errors`; a transport that nobody named and that is not built is left out. The strings live in the
- * arena of `c`. */
+ * `errors`; a transport that nobody named and that is not built is left out. The strings live in
+ * the arena of `c`. */
 void find_wanted(struct config *c, struct wanted_list *out, struct errors *errors);
 
 /* The directories where modules of a kind are looked for. */

@@ -45,8 +45,8 @@ struct module *module_create(const char *name, const char *path, enum module_kin
 void module_destroy(struct module *mod);
 /* Open the file and check what it says of itself. False with a sentence in `why`. */
 bool module_open(struct module *mod, char why[static MODULE_WHY]);
-/* The part of module_open after dlopen: fill mod->desc and what hangs on it from a descriptor of any
- * age. False with a sentence. */
+/* The part of module_open after dlopen: fill mod->desc and what hangs on it from a descriptor of
+ * any age. False with a sentence. */
 bool module_adopt(struct module *mod, const hb_module *from, char why[static MODULE_WHY]);
 void module_set_status(struct module *mod, const char *sentence);
 

@@ -59,8 +59,8 @@ static struct running *start(const char *plugin)
 {
     static struct running r;
     char text[1024];
-    int n = snprintf(text, sizeof text, "transports: {directories: [\"%s\"]}\nplugins: {directories: "
-        "[\"%s\"], drop_in: [], load: [%s]}\n", ABI_DIR, ABI_DIR, plugin);
+    int n = snprintf(text, sizeof text, "transports: {directories: [\"%s\"]}\nplugins: "
+        "{directories: [\"%s\"], drop_in: [], load: [%s]}\n", ABI_DIR, ABI_DIR, plugin);
     errors_init(&r.errors);
     r.config = config_parse("test.yaml", (hb_str){text, (size_t)n}, &r.errors);
     CHECK(r.config != NULL);
@@ -126,7 +126,8 @@ TEST(late_gone_completes_after_the_session_is_closed)
     pthread_mutex_lock(&lock);
     CHECK_INT(n_seen, 0);
     pthread_mutex_unlock(&lock);
-    r->modules->items[0]->m->hooks->closed(&r->worker[0], (hb_session *)&the_session, HB_END_CLIENT);
+    r->modules->items[0]->m->hooks->closed(&r->worker[0], (hb_session *)&the_session,
+        HB_END_CLIENT);
     CHECK_INT(completions(1), 1);
     stop(r);
 }

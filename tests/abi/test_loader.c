@@ -1,4 +1,4 @@
-/* core/plugin: what is loaded, what is refused with which sentence, and in which order modules live. */
+/* core/plugin: what is loaded, what is refused with which sentence, in which order modules live. */
 #include "unit.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -178,7 +178,8 @@ TEST(transports_that_nobody_named_may_be_missing)
 
 TEST(a_missing_module_is_told_with_the_nearest_name_and_the_directory)
 {
-    check_refused("lat", "no plugin 'lat': there is no lat.so in " ABI_DIR "; did you mean 'late'?");
+    check_refused("lat",
+        "no plugin 'lat': there is no lat.so in " ABI_DIR "; did you mean 'late'?");
 }
 
 TEST(a_plugin_under_transports_is_told_where_it_belongs)
@@ -360,7 +361,8 @@ TEST(a_reload_gives_all_modules_their_new_options)
     CHECK(modules_init(l.modules, host, control, &l.errors));
     CHECK(modules_worker_init(l.modules, host, 0, worker));
     buf_clear(&journal);
-    CHECK(plan(&l, "    - life-a: {number: 5}\n    - older\n    - life-b: {number: 6}\n", &p, &next));
+    CHECK(plan(&l, "    - life-a: {number: 5}\n    - older\n    - life-b: {number: 6}\n", &p,
+        &next));
     CHECK_STR(buf_view(&journal), "");
     modules_reload(l.modules, &p, control);
     modules_worker_reload(l.modules, worker);

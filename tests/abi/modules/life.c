@@ -67,7 +67,7 @@ static int worker_init(const hb_ctx *ctx, void **local)
 
 static void worker_finish(const hb_ctx *ctx)
 {
-    say(ctx, ctx->local == &locals[ctx->worker] ? "worker finish" : "worker finish with a wrong local");
+    say(ctx, ctx->local == &locals[ctx->worker] ? "worker finish" : "worker finish, wrong local");
 }
 
 static void worker_reload(const hb_ctx *ctx)
