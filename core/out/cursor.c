@@ -133,12 +133,3 @@ bool cursor_answer(hb_str cursor, uint64_t *answer)
     buf_finish(&raw);
     return ok;
 }
-
-void event_init(hb_event *ev, hb_event_kind kind)
-{
-    memset(ev, 0, sizeof(*ev));
-    ev->size = sizeof(*ev);
-    ev->kind = kind;
-    ev->ts = ev->members = ev->count = ev->retry_after_ms = -1;
-    ev->recovered = ev->more = -1;
-}

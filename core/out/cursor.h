@@ -28,7 +28,4 @@ int cursor_find(hb_str cursor, hb_str room, hb_pos *pos);
 /* The answer number of a composite cursor; false when it is no cursor. */
 bool cursor_answer(hb_str cursor, uint64_t *answer);
 
-/* Zero an event and set its "absent" values. */
-void event_init(hb_event *ev, hb_event_kind kind);
-
 #endif

@@ -70,7 +70,16 @@ void msg_place(hb_message *m, hb_pos pos, int64_t ts, bool with_cursor)
 
 size_t msg_size(const hb_message *m)
 {
-    return container_of(m, const struct msg, m)->size;
+    return of((hb_message *)(uintptr_t)m)->size;
+}
+
+void event_init(hb_event *ev, hb_event_kind kind)
+{
+    memset(ev, 0, sizeof(*ev));
+    ev->size = sizeof(*ev);
+    ev->kind = kind;
+    ev->ts = ev->members = ev->count = ev->retry_after_ms = ev->delay_ms = -1;
+    ev->recovered = ev->more = -1;
 }
 
 void msg_event(const hb_message *m, hb_event *ev)

@@ -174,8 +174,6 @@ static void on_back(struct mail *mail, void *receiver)
     req->back(req);
 }
 
-static void on_arrival(struct mail *mail, void *receiver);
-
 /* Nobody to answer any more: the process is ending. */
 static void discard_req(struct mail *mail)
 {
@@ -363,6 +361,26 @@ void home_send(struct shard *from, struct home_req *req)
     }
     req->mail = (struct mail){.deliver = on_arrival, .discard = discard_req};
     shard_post(from->hub, to, &req->mail);
+}
+
+struct leaving {
+    struct home_req req;
+    char room[];
+};
+
+static void on_left(struct home_req *req)
+{
+    free(container_of(req, struct leaving, req));
+}
+
+void home_leave(struct shard *from, hb_str room)
+{
+    struct leaving *l = mem_zalloc(sizeof(*l) + room.n + 1);
+    memcpy(l->room, room.p, room.n);
+    l->req.verb = HOME_LEAVE;
+    l->req.room = (hb_str){l->room, room.n};
+    l->req.back = on_left;
+    home_send(from, &l->req);
 }
 
 void home_req_finish(struct home_req *req)

@@ -15,7 +15,7 @@ void homes_destroy(struct shard *s);
 
 enum home_verb {
     HOME_JOIN,    /* one more member on `from`; with `since` also the first page of what it missed */
-    HOME_LEAVE,   /* one less; does not come back: freed by `dropped` */
+    HOME_LEAVE,   /* one less: see home_leave */
     HOME_PUBLISH, /* `message` gets its place */
     HOME_LOOKUP,  /* is this key known? HB_OK with pos and ts, HB_CONFLICT, or HB_NOT_FOUND */
     HOME_READ,    /* a page of history */
@@ -50,6 +50,8 @@ struct home_req {
 
 /* Send it on its way; `back` may be called before this returns. */
 void home_send(struct shard *from, struct home_req *req);
+/* One member less on this worker; nothing comes back. */
+void home_leave(struct shard *from, hb_str room);
 /* Free the messages of an answer. */
 void home_req_finish(struct home_req *req);
 

@@ -19,9 +19,8 @@ struct membership {
     uint32_t index;         /* in the room's array while live */
     bool live;              /* gets new messages */
     bool joined;            /* the join was answered */
-    bool replaying;         /* history is being sent; live comes at its end */
-    bool presence;          /* joined with presence data or a presence room: for the presence stage */
-    hb_pos pos;             /* after the last message written (wires with cursors, and replays) */
+    hb_pos pos;             /* after the last message written (wires with cursors) */
+    struct replay *replay;  /* history is being sent, live comes at its end; NULL: none */
 };
 
 struct members_table *members_create(void);

@@ -43,7 +43,7 @@ struct hooks_shard *hooks_create(struct shard *s)
 {
     struct hooks_shard *h = mem_zalloc(sizeof(*h));
     h->s = s;
-    __atomic_store_n(&process, s->hub, __ATOMIC_RELAXED);
+    __atomic_store_n(&process, s->hub, __ATOMIC_RELEASE);
     return h;
 }
 
@@ -57,6 +57,11 @@ void hooks_destroy(struct hooks_shard *h)
     }
     free(h->slots);
     free(h);
+}
+
+struct hub *hooks_hub(void)
+{
+    return __atomic_load_n(&process, __ATOMIC_ACQUIRE);
 }
 
 /* --- outcomes ---------------------------------------------------------------------------------- */
@@ -113,12 +118,24 @@ static hb_outcome *scratch_of(struct chain *c)
     }
 }
 
+static void free_slot(struct ticket_slot *t, uint32_t index)
+{
+    timer_cancel(&t->h->s->wheel, &t->deadline);
+    t->chain->ticket = 0;
+    t->chain = NULL;
+    t->generation++;
+    t->next_free = t->h->first_free;
+    t->h->first_free = index + 1;
+}
+
 /* --- the chain --------------------------------------------------------------------------------- */
 
-void chain_init(struct chain *c, struct shard *s, enum hook kind, void (*done)(struct chain *, hb_verdict))
+void chain_init(struct chain *c, struct shard *s, hb_sid sid, enum hook kind,
+    void (*done)(struct chain *, hb_verdict))
 {
     memset(c, 0, sizeof(*c));
     c->s = s;
+    c->sid = sid;
     c->kind = kind;
     c->done = done;
 }
@@ -159,7 +176,6 @@ static hb_verdict ask_module(struct chain *c, int module)
 {
     const struct module_ref *ref = &c->s->hub->modules[module];
     *scratch_of(c) = (hb_outcome){.size = sizeof(hb_outcome)};
-    c->later = false;
     uint64_t start = clock_mono_us();
     shard_enter_module(c->s, module);
     hb_verdict v = ask(c, ref->desc->hooks, &c->s->ctx[module]);
@@ -193,8 +209,6 @@ static bool apply(struct chain *c, hb_verdict v)
     return true;
 }
 
-static bool ticket_is_out(struct chain *c);
-
 static void go_on(struct chain *c)
 {
     while (c->next < (int)c->s->hub->n_modules) {
@@ -202,12 +216,14 @@ static void go_on(struct chain *c)
         if (!has_hook(c->s->hub->modules[module].desc, c->kind))
             continue;
         hb_verdict v = ask_module(c, module);
+        if (v == HB_LATER && c->ticket)
+            return;
         if (v == HB_LATER) {
-            if (ticket_is_out(c))
-                return;
             deny(c, HB_INTERNAL, HB_STR("a plugin gave no answer"));
             return;
         }
+        if (c->ticket) /* taken, but not used */
+            free_slot(c->s->hooks->slots[c->ticket - 1], c->ticket - 1);
         if (apply(c, v))
             return;
     }
@@ -220,21 +236,6 @@ void chain_run(struct chain *c)
 }
 
 /* --- tickets ----------------------------------------------------------------------------------- */
-
-static void free_slot(struct ticket_slot *t, uint32_t index)
-{
-    timer_cancel(&t->h->s->wheel, &t->deadline);
-    t->chain->ticket = 0;
-    t->chain = NULL;
-    t->generation++;
-    t->next_free = t->h->first_free;
-    t->h->first_free = index + 1;
-}
-
-static bool ticket_is_out(struct chain *c)
-{
-    return c->ticket != 0;
-}
 
 void chain_finish(struct chain *c)
 {
@@ -310,7 +311,9 @@ static void on_completion(struct mail *mail, void *receiver)
         struct chain *c = t->chain;
         free_slot(t, slot);
         *scratch_of(c) = done->out;
-        if (!apply(c, done->verdict))
+        if (!s->hub->session_ops->outbox_of(s, c->sid))
+            c->done(c, HB_DENY);
+        else if (!apply(c, done->verdict))
             go_on(c);
     }
     free(done);
@@ -334,7 +337,7 @@ static hb_str pack(char **at, hb_str s)
 void hooks_complete(hb_ticket *ticket, hb_verdict verdict, const hb_outcome *outcome)
 {
     static const hb_outcome nothing = {.size = sizeof(nothing)};
-    struct hub *hub = __atomic_load_n(&process, __ATOMIC_RELAXED);
+    struct hub *hub = hooks_hub();
     uint64_t handle = (uint64_t)(uintptr_t)ticket;
     int worker = (int)(handle >> 54) - 1;
     if (!ticket || !hub || worker >= hub->n_workers)

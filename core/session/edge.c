@@ -1,0 +1,176 @@
+#include "session/edge.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/rand.h"
+#include "base/str.h"
+#include "room/home.h"
+#include "room/members.h"
+#include "session/batch.h"
+#include "session/connect.h"
+#include "session/registry.h"
+#include <stdlib.h>
+#include <string.h>
+
+void edge_init(struct shard *s)
+{
+    list_init(&s->dirty_rooms);
+    list_init(&s->dirty_boxes);
+    s->members = members_create();
+    s->registry = registry_create();
+    s->hooks = hooks_create(s);
+    s->homes = homes_create(s);
+}
+
+static void end_session(struct session *ss, void *arg)
+{
+    outbox_drop(ss->s, &ss->out);
+    session_end(ss, HB_END_DRAIN, true);
+}
+
+void edge_finish(struct shard *s)
+{
+    registry_each(s, end_session, NULL);
+    sessions_reap(s);
+    homes_destroy(s);
+    members_destroy(s->members);
+    registry_destroy(s->registry);
+    hooks_destroy(s->hooks);
+}
+
+void edge_flush(struct shard *s)
+{
+    members_flush(s);
+    sessions_close_slow(s);
+    while (!list_empty(&s->dirty_boxes))
+        outbox_flush(s, list_entry(s->dirty_boxes.next, struct outbox, dirty));
+    sessions_close_slow(s);
+    while (!list_empty(&s->dirty_boxes))
+        outbox_flush(s, list_entry(s->dirty_boxes.next, struct outbox, dirty));
+    sessions_reap(s);
+}
+
+/* --- requests ---------------------------------------------------------------------------------- */
+
+/* POST and DELETE <base>/send belong to the sessions of every transport. */
+static bool is_send(const struct shard *s, hb_str path)
+{
+    hb_str base = str_of(s->config->base_path);
+    return str_starts(path, base) && str_eq(str_sub(path, base.n, SIZE_MAX), HB_STR("/send"));
+}
+
+static hb_str ticket_of(struct shard *s, const hb_request *req)
+{
+    hb_str ticket = s->hub->io->header(req, HB_STR("hub-ticket"));
+    return ticket.p ? ticket : s->hub->io->query((hb_request *)(uintptr_t)req, HB_STR("ticket"), 0);
+}
+
+int edge_claim(struct shard *s, const hb_request *req, hb_claim *claim)
+{
+    memset(claim, 0, sizeof(*claim));
+    if (is_send(s, req->path)) {
+        claim->ticket = ticket_of(s, req);
+        return EDGE_SEND;
+    }
+    for (unsigned i = 0; i < s->hub->n_modules; i++) {
+        const hb_transport *t = s->hub->modules[i].desc->transport;
+        if (!t)
+            continue;
+        memset(claim, 0, sizeof(*claim));
+        if (t->claim(&s->ctx[i], req, claim))
+            return (int)i;
+    }
+    memset(claim, 0, sizeof(*claim));
+    return EDGE_NOBODY;
+}
+
+int edge_worker(const struct hub *hub, hb_str ticket)
+{
+    int worker = sid_worker(ticket_sid(ticket));
+    return worker >= 0 && worker < hub->n_workers ? worker : -1;
+}
+
+static void run_send(struct session *ss, hb_request *req, void *arg)
+{
+    if (!str_eq(req->method, HB_STR("DELETE"))) {
+        batch_run(ss, req);
+        return;
+    }
+    ss->s->hub->io->respond(req, 204, NULL, 0, (hb_str){NULL, 0});
+    session_end(ss, HB_END_CLIENT, true);
+}
+
+static bool is_json(hb_str type)
+{
+    hb_str media = {NULL, 0};
+    str_split(&type, ';', &media);
+    return str_eq_nocase(str_trim(media), HB_STR("application/json"));
+}
+
+static void dispatch_send(struct shard *s, hb_request *req, const hb_claim *claim)
+{
+    static const hb_header allow[] = {{{"allow", 5}, {"POST, DELETE", 12}}, {{"content-type", 12}, {"application/json", 16}}};
+    bool post = str_eq(req->method, HB_STR("POST")), delete = str_eq(req->method, HB_STR("DELETE"));
+    struct session *ss = session_by_ticket(s, claim->ticket);
+    if (!post && !delete)
+        s->hub->io->respond(req, 405, allow, 2, HB_STR("{\"error\":{\"code\":\"method_not_allowed\",\"message\":\"POST ops, or DELETE\"}}"));
+    else if (post && !is_json(s->hub->io->header(req, HB_STR("content-type"))))
+        s->hub->io->respond_error(req, HB_UNSUPPORTED_MEDIA_TYPE, HB_STR("ops are sent as application/json"), 0);
+    else if (!ss || ss->state >= SESSION_CLOSING)
+        s->hub->io->respond_error(req, HB_NOT_FOUND, HB_STR("this ticket is unknown or its session has ended"), 0);
+    else
+        connect_verify(ss, req, claim->credential, run_send, NULL, 0);
+}
+
+struct handing {
+    int module;
+    hb_claim claim;
+};
+
+static void hand_over(struct session *ss, hb_request *req, void *arg)
+{
+    const struct handing *h = arg;
+    const hb_transport *t = ss->s->hub->modules[h->module].desc->transport;
+    session_touch(ss);
+    t->request(&ss->s->ctx[h->module], req, ss->conn, &h->claim);
+}
+
+void edge_dispatch(struct shard *s, hb_request *req, int module, const hb_claim *claim)
+{
+    if (module == EDGE_SEND) {
+        dispatch_send(s, req, claim);
+        return;
+    }
+    struct session *ss = claim->ticket.p ? session_by_ticket(s, claim->ticket) : NULL;
+    if (!ss || ss->module != module || !ss->conn) {
+        s->hub->modules[module].desc->transport->request(&s->ctx[module], req, NULL, claim);
+        return;
+    }
+    struct handing h = {module, *claim};
+    connect_verify(ss, req, claim->credential, hand_over, &h, sizeof(h));
+}
+
+/* --- draining ---------------------------------------------------------------------------------- */
+
+struct draining {
+    size_t n, i;
+    int64_t spread_ms;
+};
+
+static void drain_one(struct session *ss, void *arg)
+{
+    struct draining *d = arg;
+    int64_t delay = d->n > 0 ? d->spread_ms * (int64_t)d->i++ / (int64_t)d->n : 0;
+    session_close_later(ss, 1001, HB_STR("draining"), HB_END_DRAIN, delay);
+}
+
+size_t edge_drain(struct shard *s, int64_t spread_ms)
+{
+    struct draining d = {registry_count(s->registry), 0, spread_ms};
+    registry_each(s, drain_one, &d);
+    return d.n;
+}
+
+size_t edge_sessions(const struct shard *s)
+{
+    return registry_count(s->registry);
+}

@@ -1,0 +1,284 @@
+/* join, leave, history, presence. */
+#include "base/check.h"
+#include "base/str.h"
+#include "out/cursor.h"
+#include "out/msg.h"
+#include "session/native.h"
+#include "session/ops.h"
+#include "session/replay.h"
+#include <stdlib.h>
+
+enum { HISTORY_DEFAULT = 50 };
+
+static hb_str cursor_of(hb_str room, hb_pos pos, char *buf)
+{
+    return (hb_str){buf, cursor_write_one(room, pos, buf, CURSOR_TEXT_MAX)};
+}
+
+static bool keeps_history(const struct session *ss, hb_str room)
+{
+    const struct config_room *rule = config_room_rule(ss->s->config, room);
+    return rule && rule->history.messages > 0;
+}
+
+/* --- join ------------------------------------------------------------------------------------- */
+
+static void fill_joined(struct session *ss, struct op *op, hb_event *ev, hb_pos pos, char *cursor)
+{
+    event_init(ev, HB_EV_REPLY);
+    ev->room = op->f.room;
+    ev->members = op->req.members;
+    if (keeps_history(ss, op->f.room))
+        ev->cursor = cursor_of(op->f.room, pos, cursor);
+}
+
+/* Already a member: the position now. */
+static void on_position(struct home_req *req)
+{
+    struct op *op = container_of(req, struct op, req);
+    struct session *ss = op_session(op);
+    char cursor[CURSOR_TEXT_MAX];
+    hb_event ev;
+    if (ss && req->code != HB_OK) {
+        op_fail(ss, op, req->code, (hb_str){NULL, 0}, 0);
+    } else if (ss) {
+        fill_joined(ss, op, &ev, req->pos, cursor);
+        op_reply(ss, op, &ev);
+    }
+    op_done(ss, op);
+}
+
+static void join_again(struct session *ss, struct op *op)
+{
+    if (op->f.since.p) {
+        op_fail(ss, op, HB_CONFLICT, HB_STR("already in this room; since is for joining it"), 0);
+        op_done(ss, op);
+        return;
+    }
+    op->req.verb = HOME_READ;
+    op->req.room = op->f.room;
+    op->req.back = on_position;
+    home_send(ss->s, &op->req);
+}
+
+static void undo_reserve(struct shard *s, struct op *op)
+{
+    struct membership *m = op->membership;
+    op->membership = NULL;
+    list_remove(&m->in_session);
+    members_release(s, m->room);
+    free(m);
+}
+
+static void settle_recovery(struct session *ss, struct op *op, hb_event *ev)
+{
+    if (!op->f.since.p)
+        return;
+    bool recovered = op->req.has_since && op->req.recovered;
+    ev->recovered = recovered;
+    metrics_inc(ss->s->metrics, METRIC_RECOVERIES + (recovered ? RECOVERY_COMPLETE : RECOVERY_LOST));
+}
+
+static void on_joined(struct home_req *req)
+{
+    struct op *op = container_of(req, struct op, req);
+    struct session *ss = op_session(op);
+    struct membership *m = op->membership;
+    char cursor[CURSOR_TEXT_MAX];
+    hb_event ev;
+    if (!ss) { /* its membership went with the session */
+        if (req->code == HB_OK && req->at)
+            home_leave(op->s, op->f.room);
+        op_free(op);
+        return;
+    }
+    if (req->code != HB_OK) {
+        undo_reserve(ss->s, op);
+        op_fail(ss, op, req->code, req->code == HB_ROOM_FULL ? HB_STR("the room is full") : HB_STR("try again"), 0);
+        op_done(ss, op);
+        return;
+    }
+    bool behind = req->has_since && req->recovered && req->more;
+    m->joined = true;
+    m->pos = req->pos;
+    if (op->f.room.p[0] != '@') {
+        ss->n_rooms++;
+        metrics_add(ss->s->metrics, METRIC_ROOM_MEMBERSHIPS, 1);
+    }
+    fill_joined(ss, op, &ev, req->pos, cursor);
+    settle_recovery(ss, op, &ev);
+    op_reply(ss, op, &ev);
+    if (op->f.room.p[0] != '@')
+        hooks_joined(ss->s, (hb_session *)ss, op->f.room, op->f.data);
+    if (behind)
+        replay_begin(ss, m);
+    else
+        members_add(m->room, m);
+    op_done(ss, op);
+}
+
+/* Take a place in this worker's list, not yet live, and ask the home. */
+static void send_join(struct session *ss, struct op *op)
+{
+    struct membership *m = mem_zalloc(sizeof(*m));
+    m->out = &ss->out;
+    m->room = members_hold(ss->s, op->f.room);
+    list_push_back(&ss->rooms, &m->in_session);
+    op->membership = m;
+    op->req.verb = HOME_JOIN;
+    op->req.room = op->f.room;
+    op->req.back = on_joined;
+    op->req.quiet_limit = op->origin == OP_SERVER;
+    op->req.has_since = op->f.since.p && keeps_history(ss, op->f.room) &&
+        cursor_find(op->f.since, op->f.room, &op->req.since) == 1;
+    home_send(ss->s, &op->req);
+}
+
+static void on_join_asked(struct chain *c, hb_verdict verdict)
+{
+    struct op *op = container_of(c, struct op, chain);
+    struct session *ss = op_session(op);
+    if (!ss) {
+        op_free(op);
+    } else if (verdict == HB_DENY) {
+        op_denied(ss, op);
+        op_done(ss, op);
+    } else if (verdict == HB_NEXT && !session_may_join(ss, op->f.room)) {
+        op_fail(ss, op, op_refusal(ss), HB_STR("this room may not be joined"), 0);
+        op_done(ss, op);
+    } else {
+        send_join(ss, op);
+    }
+}
+
+void op_run_join(struct session *ss, struct op *op)
+{
+    struct membership *m = session_membership(ss, op->f.room);
+    if (m) {
+        join_again(ss, op);
+        return;
+    }
+    if (op->origin == OP_SERVER) {
+        send_join(ss, op);
+        return;
+    }
+    if (op->f.room.p[0] == '@') {
+        op_fail(ss, op, op_refusal(ss), HB_STR("rooms that begin with @ are the server's"), 0);
+        op_done(ss, op);
+        return;
+    }
+    if (ss->n_rooms >= ss->s->config->limits.rooms_per_session) {
+        op_fail(ss, op, HB_TOO_MANY_ROOMS, HB_STR("too many rooms for one session"), 0);
+        op_done(ss, op);
+        return;
+    }
+    chain_init(&op->chain, ss->s, ss->sid, HOOK_JOIN, on_join_asked);
+    op->chain.ev.join = (hb_join){.session = (hb_session *)ss, .room = op->f.room, .data = op->f.data};
+    chain_run(&op->chain);
+}
+
+/* --- leave ------------------------------------------------------------------------------------ */
+
+void op_run_leave(struct session *ss, struct op *op)
+{
+    struct membership *m = session_membership(ss, op->f.room);
+    hb_event ev;
+    if (m && op->f.room.p[0] == '@') {
+        op_fail(ss, op, HB_FORBIDDEN, HB_STR("a user's own room is never left"), 0);
+        op_done(ss, op);
+        return;
+    }
+    if (m)
+        session_leave_room(ss, m, true);
+    event_init(&ev, HB_EV_REPLY);
+    op_reply(ss, op, &ev);
+    op_done(ss, op);
+}
+
+/* --- history ---------------------------------------------------------------------------------- */
+
+static void put_messages(const struct home_req *req, struct buf *list)
+{
+    buf_char(list, '[');
+    for (size_t i = 0; i < req->n; i++) {
+        hb_event ev;
+        msg_event(req->messages[i], &ev);
+        if (i > 0)
+            buf_char(list, ',');
+        native_encode(&ev, list);
+    }
+    buf_char(list, ']');
+}
+
+static void reply_history(struct session *ss, struct op *op)
+{
+    struct buf list = BUF_INIT;
+    char cursor[CURSOR_TEXT_MAX];
+    hb_event ev;
+    put_messages(&op->req, &list);
+    event_init(&ev, HB_EV_REPLY);
+    ev.room = op->f.room;
+    ev.list = buf_view(&list);
+    ev.more = op->f.since.p && op->req.more;
+    if (keeps_history(ss, op->f.room))
+        ev.cursor = cursor_of(op->f.room, op->req.pos, cursor);
+    if (op->f.since.p)
+        ev.recovered = op->req.recovered;
+    op_reply(ss, op, &ev);
+    buf_finish(&list);
+}
+
+static void on_history(struct home_req *req)
+{
+    struct op *op = container_of(req, struct op, req);
+    struct session *ss = op_session(op);
+    if (ss && req->code != HB_OK)
+        op_fail(ss, op, req->code, HB_STR("the history can't be read now"), 0);
+    else if (ss)
+        reply_history(ss, op);
+    op_done(ss, op);
+}
+
+static bool may_read(const struct session *ss, hb_str room)
+{
+    const struct membership *m = session_membership(ss, room);
+    return (m && m->joined) || session_may_join(ss, room);
+}
+
+void op_run_history(struct session *ss, struct op *op)
+{
+    int found = 1;
+    if (!may_read(ss, op->f.room)) {
+        op_fail(ss, op, op_refusal(ss), HB_STR("this room's history may not be read"), 0);
+        op_done(ss, op);
+        return;
+    }
+    if (op->f.since.p)
+        found = cursor_find(op->f.since, op->f.room, &op->req.since);
+    if (found < 0) {
+        op_fail(ss, op, HB_BAD_REQUEST, HB_STR("since is no cursor"), 0);
+        op_done(ss, op);
+        return;
+    }
+    op->req.has_since = op->f.since.p != NULL;
+    if (found == 0)
+        op->req.since = (hb_pos){0, 0}; /* of another room: nowhere in this stream */
+    op->req.verb = HOME_READ;
+    op->req.room = op->f.room;
+    op->req.limit = op->f.limit > 0 ? (size_t)op->f.limit : HISTORY_DEFAULT;
+    op->req.max_bytes = (size_t)ss->s->config->limits.outbox / 2;
+    op->req.back = on_history;
+    home_send(ss->s, &op->req);
+}
+
+/* --- presence --------------------------------------------------------------------------------- */
+
+void op_run_presence(struct session *ss, struct op *op)
+{
+    const struct membership *m = session_membership(ss, op->f.room);
+    if (!m || !m->joined)
+        op_fail(ss, op, op_refusal(ss), HB_STR("presence is for members"), 0);
+    else
+        op_fail(ss, op, HB_NOT_FOUND, HB_STR("this room has no presence"), 0);
+    op_done(ss, op);
+}

@@ -1,0 +1,31 @@
+/* The registry: this worker's sessions by slot and generation, and those to be closed or freed. */
+#ifndef SESSION_REGISTRY_H
+#define SESSION_REGISTRY_H
+
+#include "session/session.h"
+
+struct registry_slot {
+    struct session *session; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free;      /* slot + 1 */
+};
+
+struct registry {
+    struct registry_slot *slots;
+    uint32_t n, cap, first_free, count;
+    struct list dead;        /* struct session: freed at the end of the turn */
+    hb_sid *doomed;          /* overflown in this turn */
+    uint32_t n_doomed, cap_doomed;
+};
+
+void registry_add(struct registry *r, struct session *ss, int worker); /* sets ss->sid */
+void registry_remove(struct registry *r, struct session *ss);
+void registry_doom(struct registry *r, hb_sid sid);
+hb_sid registry_doomed(struct registry *r); /* pops one; 0: none */
+
+hb_sid ticket_sid(hb_str ticket); /* the session it names, unproven; 0: no ticket */
+
+/* Close those that overflowed in this turn. */
+void sessions_close_slow(struct shard *s);
+
+#endif

@@ -1,0 +1,103 @@
+#include "session/start.h"
+#include "base/check.h"
+#include "base/str.h"
+#include "session/replay.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct start {
+    size_t pending;     /* rooms not answered yet */
+    bool any;           /* some room could be joined */
+    hb_code code;       /* why the first one could not */
+    start_done done;
+};
+
+void start_own_room(struct session *ss, hb_str cursor)
+{
+    char name[160] = "@";
+    hb_str user = session_user(ss);
+    if (!user.p || user.n > sizeof(name) - 1)
+        return;
+    memcpy(name + 1, user.p, user.n);
+    hb_op f = {.type = HB_OP_JOIN, .room = {name, user.n + 1}, .since = cursor};
+    ops_input(ss, &f, OP_SERVER, NULL);
+}
+
+void start_free(struct session *ss)
+{
+    free(ss->start);
+    ss->start = NULL;
+}
+
+static void finish(struct session *ss)
+{
+    struct start start = *ss->start;
+    start_free(ss);
+    hb_code code = start.any ? HB_OK : start.code;
+    if (start.done)
+        start.done(session_ctx(ss), ss->conn, code,
+            code == HB_OK ? (hb_str){NULL, 0} : HB_STR("none of these rooms may be joined"));
+    if (code == HB_OK && ss->n_replays > 0)
+        outbox_tell_when_flushed(ss->s, &ss->out);
+}
+
+void start_joined(struct session *ss, const struct op *op, hb_event *ev)
+{
+    if (op->f.type != HB_OP_JOIN)
+        return;
+    ev->kind = HB_EV_JOINED;
+    if (op->origin == OP_START || ev->code == HB_OK)
+        session_event(ss, ev);
+    if (op->origin != OP_START || !ss->start)
+        return;
+    ss->start->any |= ev->code == HB_OK;
+    if (ss->start->code == HB_OK)
+        ss->start->code = ev->code;
+    if (--ss->start->pending == 0)
+        finish(ss);
+}
+
+static bool named_before(const hb_str *rooms, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (str_eq(rooms[k], rooms[i]))
+            return true;
+    return false;
+}
+
+static hb_str bad_rooms(const struct session *ss, const hb_str *rooms, size_t n)
+{
+    if (n > (size_t)ss->s->config->limits.rooms_per_session)
+        return HB_STR("too many rooms for one session");
+    for (size_t i = 0; i < n; i++)
+        if (!op_room_name(rooms[i]))
+            return HB_STR("a room is named by 1 to 128 bytes of UTF-8 without control characters, not beginning with @");
+    return (hb_str){NULL, 0};
+}
+
+void start_begin(struct session *ss, const hb_str *rooms, size_t n_rooms, hb_str cursor, start_done done)
+{
+    hb_str fault = bad_rooms(ss, rooms, n_rooms);
+    if (fault.p) {
+        done(session_ctx(ss), ss->conn, HB_BAD_REQUEST, fault);
+        return;
+    }
+    session_welcome(ss);
+    start_own_room(ss, cursor);
+    if (n_rooms == 0) {
+        if (done)
+            done(session_ctx(ss), ss->conn, HB_OK, (hb_str){NULL, 0});
+        return;
+    }
+    ss->start = mem_zalloc(sizeof(*ss->start));
+    ss->start->done = done;
+    for (size_t i = 0; i < n_rooms; i++)
+        ss->start->pending += !named_before(rooms, i);
+    hb_sid sid = ss->sid;
+    struct shard *s = ss->s;
+    for (size_t i = 0; i < n_rooms && session_find(s, sid); i++) {
+        hb_op f = {.type = HB_OP_JOIN, .room = rooms[i], .since = cursor};
+        if (!named_before(rooms, i))
+            ops_input(ss, &f, OP_START, NULL);
+    }
+}
