@@ -58,11 +58,16 @@ bool fake_request_send(struct fake_request *r)
     return fake_request_send_for(r, NULL);
 }
 
+static void end(hb_session *s, hb_end why, bool at_once);
+
 void fake_request_leave(struct fake_request *r)
 {
-    if (fake.opening_request == r)
+    if (fake.opening_request == r) {
         fake.opening_request = NULL;
-    r->req.gone(&r->req);
+        fake.module->transport->ended(&fake.ctx, fake.opening.conn);
+    } else {
+        r->req.gone(&r->req);
+    }
 }
 
 static hb_str header(const hb_request *req, hb_str name)
@@ -189,17 +194,14 @@ void fake_stream_data(hb_stream *s, const void *bytes, size_t n)
     buf_consume(&s->in, used);
 }
 
-static void end(hb_session *s, hb_end why, bool at_once);
-
 void fake_stream_disconnect(hb_stream *s)
 {
     if (s->closed)
         return;
-    hb_session *session = s->session;
     s->closed = true;
+    if (s->session)
+        s->session->stream = NULL;
     s->events->closed(s->owner);
-    if (session)
-        end(session, HB_END_CLIENT, false);
 }
 
 static void pause_stream(hb_stream *s, bool paused)
@@ -234,9 +236,9 @@ static void answer_open(struct fake_request *r, const hb_open *how)
         s->next = fake.sessions;
         fake.sessions = s;
     }
-    if (r)
-        r->session = s;
-    how->opened(&fake.ctx, how->conn, r ? &r->req : NULL, s, fake.open_code,
+    fake.opening_request = NULL;
+    r->session = s;
+    how->opened(&fake.ctx, how->conn, &r->req, s, fake.open_code,
         fake.open_code ? HB_STR("Refused.") : absent, 0);
 }
 

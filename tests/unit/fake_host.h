@@ -117,7 +117,7 @@ void fake_request_header(struct fake_request *r, const char *name, const char *v
 /* Claimed and handed on? `conn`: of the session that the request belongs to, or NULL. */
 bool fake_request_send(struct fake_request *r);
 bool fake_request_send_for(struct fake_request *r, void *conn);
-/* Its client goes away before the answer. */
+/* Its client goes away before the answer: `gone`, or while net->open is thinking, `ended`. */
 void fake_request_leave(struct fake_request *r);
 void fake_open_answer(void);
 

@@ -182,9 +182,10 @@ static size_t on_data(void *owner, const char *bytes, size_t n)
     return used;
 }
 
-/* Nobody waits for this connection any more: the session ends (and with it the conn) or has. */
-static void abandon(struct conn *c)
+/* The connection is no more: its session ends, and with that the conn; or there was none. */
+static void lost(struct conn *c)
 {
+    c->stream = NULL;
     c->state = CONN_GONE;
     c->over |= c->echo;
     if (c->session)
@@ -200,7 +201,7 @@ static void on_open(void *owner, hb_stream *stream)
     bool closing = c->state == CONN_CLOSING; /* meanwhile: its close frame still goes out */
     c->taken = false;
     if (!stream) {
-        abandon(c);
+        lost(c);
         return;
     }
     if (!c->session && !c->echo) { /* the session ended before its stream came */
@@ -221,11 +222,7 @@ static void on_open(void *owner, hb_stream *stream)
 
 static void on_closed(void *owner)
 {
-    struct conn *c = owner;
-    c->stream = NULL;
-    c->state = CONN_GONE;
-    c->over |= c->echo; /* a session's stream ends it: conn_ended follows */
-    release(c);
+    lost(owner);
 }
 
 const hb_stream_events conn_events = {

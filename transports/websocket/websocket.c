@@ -140,21 +140,11 @@ static void opened(const hb_ctx *ctx, void *conn, hb_request *req, hb_session *s
     struct conn *c = conn;
     if (!session) {
         conn_destroy(c);
-        if (req)
-            net->respond_error(req, code, message, retry_after_ms);
+        net->respond_error(req, code, message, retry_after_ms);
         return;
     }
     c->session = session;
-    if (req)
-        switch_protocols(net, req, c);
-    else
-        net->end(session, HB_END_CLIENT, false);
-}
-
-/* The client left while its credentials were looked at: `opened` hears of it. */
-static void on_gone(hb_request *req)
-{
-    (void)req;
+    switch_protocols(net, req, c);
 }
 
 static void request(const hb_ctx *ctx, hb_request *req, void *session_conn, const hb_claim *claimed)
@@ -179,7 +169,6 @@ static void request(const hb_ctx *ctx, hb_request *req, void *session_conn, cons
         switch_protocols(net, req, c);
         return;
     }
-    req->gone = on_gone;
     const hb_open how = {
         .size = sizeof(how),
         .conn = c,

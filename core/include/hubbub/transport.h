@@ -46,7 +46,8 @@ typedef struct hb_stream_events {
     void (*open)(void *owner, hb_stream *stream);
     /* Bytes arrived. Return how many were used up; the rest comes again with more behind it. */
     size_t (*data)(void *owner, const char *bytes, size_t n);
-    /* The peer closed or the connection broke: the stream is gone when this returns; last call. */
+    /* The peer closed or the connection broke: the stream is gone when this returns; last call. A
+     * session attached to it ends; calling `end` for it is harmless. */
     void (*closed)(void *owner);
 } hb_stream_events;
 
@@ -154,9 +155,10 @@ typedef struct hb_open {
     unsigned variant;
     hb_str credential;     /* absent: looked for in the usual places of the request */
     bool auth_later;       /* without a credential the client may still send `auth` */
-    /* The answer, now or later, exactly once. req NULL: its client went away meanwhile. session
-     * NULL: refused with `code`; conn is the transport's again, and it answers the request
-     * (net->respond_error does it in the usual form). */
+    /* The answer, now or later; until then `owner` and `gone` of the request are the host's, and when
+     * its client goes away there is no answer but conn goes through `ended`. session NULL: refused
+     * with `code`; conn is the transport's again, and it answers the request (net->respond_error
+     * does it in the usual form). */
     void (*opened)(const hb_ctx *ctx, void *conn, hb_request *req, hb_session *session,
         hb_code code, hb_str message, int64_t retry_after_ms);
 } hb_open;
