@@ -81,29 +81,38 @@ __attribute__((format(printf, 3, 4))) static void say(struct jwks *j, bool fault
     j->events.say(j->events.arg, fault, sentence);
 }
 
-/* True when the text was a JWK Set and is in force now. A configuration that came meanwhile wins. */
-static bool put_in_force(struct jwks *j, enum ring_part part, const char *from, hb_str text)
+/* What came from there: keys, adopted, or NULL for a fault, which leaves the old ones in force. False
+ * when they are not in force now; a configuration that came meanwhile wins. */
+static bool install(struct jwks *j, enum ring_part part, struct keys *keys)
+{
+    pthread_mutex_lock(&j->lock);
+    bool ok = keys && !j->next && !j->stop;
+    if (ok)
+        ring_put(j->ring, part, keys);
+    if (part == RING_URL) {
+        j->failing = !ok;
+        j->fetched = j->fetched || ok;
+    }
+    pthread_mutex_unlock(&j->lock);
+    if (!ok)
+        keys_unref(keys);
+    return ok;
+}
+
+static bool read_set(struct jwks *j, enum ring_part part, const char *from, hb_str text)
 {
     char error[160];
     struct jwk_report report;
     struct keys *keys = jwk_read_set(text, part == RING_FILE, &report, error, sizeof(error));
-    if (!keys) {
+    bool ok = install(j, part, keys);
+    if (!keys)
         say(j, true, "%s: %s; the keys from before stay in force", from, error);
-        return false;
-    }
-    pthread_mutex_lock(&j->lock);
-    bool current = !j->next && !j->stop;
-    if (current)
-        ring_put(j->ring, part, keys);
-    pthread_mutex_unlock(&j->lock);
-    if (!current)
-        keys_unref(keys);
-    else if (report.skipped)
+    else if (ok && report.skipped)
         say(j, !report.used, "%s: %zu keys, %zu skipped (the last one: %s)", from, report.used,
             report.skipped, report.why);
-    else
+    else if (ok)
         say(j, !report.used, "%s: %zu keys", from, report.used);
-    return current;
+    return ok;
 }
 
 static void look_at_file(struct jwks *j)
@@ -118,7 +127,7 @@ static void look_at_file(struct jwks *j)
     char *text = file_read(path, &n, &id, error, sizeof(error));
     j->file = id; /* a fault is told once for each state of the file */
     if (text)
-        put_in_force(j, RING_FILE, path, (hb_str){text, n});
+        read_set(j, RING_FILE, path, (hb_str){text, n});
     else
         say(j, true, "%s; the keys from before stay in force", error);
     free(text);
@@ -131,19 +140,15 @@ static void fetch(struct jwks *j)
     char error[256];
     size_t n = 0;
     char *body = fetch_get(s->url, &limits, &n, error, sizeof(error));
+    bool ok = body ? read_set(j, RING_URL, s->url, (hb_str){body, n}) : install(j, RING_URL, NULL);
     if (!body && !atomic_load(&j->interrupt))
         say(j, true, "%s: %s; the keys from before stay in force", s->url, error);
-    bool ok = body && put_in_force(j, RING_URL, s->url, (hb_str){body, n});
     free(body);
     uint64_t pause = (uint64_t)s->refresh_ms;
     if (!ok)
         pause = earlier(pause, j->retry_ms);
     j->retry_ms = ok ? RETRY_MIN_MS : earlier(2 * j->retry_ms, RETRY_MAX_MS);
     j->url_at_ms = now_ms() + pause;
-    pthread_mutex_lock(&j->lock);
-    j->failing = !ok;
-    j->fetched = j->fetched || ok;
-    pthread_mutex_unlock(&j->lock);
 }
 
 /* Under the lock. When there is something to do next; UINT64_MAX: not by the clock. */
