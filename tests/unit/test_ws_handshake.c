@@ -28,6 +28,8 @@ TEST(the_example_of_the_rfc_is_accepted_with_its_answer)
     CHECK_INT(check(good()), HANDSHAKE_OK);
     handshake_accept(good().key, accept);
     CHECK_STR(str_of(accept), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    handshake_accept(HB_STR(" dGhlIHNhbXBsZSBub25jZQ==\t"), accept);
+    CHECK_STR(str_of(accept), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
 TEST(tokens_are_found_in_lists_whatever_their_case)

@@ -185,7 +185,7 @@ void handshake_accept(hb_str key, char out[HANDSHAKE_ACCEPT_SIZE])
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* section 1.3 */
     unsigned char text[KEY_SIZE + sizeof(guid) - 1], digest[SHA_DIGEST_LENGTH];
-    memcpy(text, key.p, KEY_SIZE);
+    memcpy(text, strip(key).p, KEY_SIZE);
     memcpy(text + KEY_SIZE, guid, sizeof(guid) - 1);
     SHA1(text, sizeof(text), digest);
     EVP_EncodeBlock((unsigned char *)out, digest, sizeof(digest));
