@@ -270,7 +270,8 @@ static void beat(struct session *ss)
         session_close(ss, 4009, HB_STR("heartbeat missed"), HB_END_HEARTBEAT);
         return;
     }
-    session_transport(ss)->heartbeat(session_ctx(ss), ss->conn);
+    if (session_transport(ss)->heartbeat)
+        session_transport(ss)->heartbeat(session_ctx(ss), ss->conn);
     timer_set(&ss->s->wheel, &ss->timer, now + interval);
 }
 
