@@ -52,32 +52,26 @@ const isObject = value => typeof value === 'object' && value !== null;
 const jitter = (base, attempt, most) => Math.random() * Math.min(most, base * 2 ** attempt);
 
 function parse(text) {
-    try {
-        return JSON.parse(text);
-    } catch {
-        return null;
-    }
+    try { return JSON.parse(text); } catch { return null; }
 }
 
 class Emitter {
-    #listeners = new Map();
+    #listeners = [];
 
     on(type, listener) {
-        this.#listeners.set(type, new Set(this.#listeners.get(type)).add(listener));
+        this.#listeners = [...this.#listeners, { type, listener }];
         return () => this.off(type, listener);
     }
 
     off(type, listener) {
-        const others = new Set(this.#listeners.get(type));
-        others.delete(listener);
-        this.#listeners.set(type, others);
+        this.#listeners = this.#listeners.filter(one => one.type !== type || one.listener !== listener);
     }
 
     // A listener that throws is the application's fault: it stops neither the others nor us.
     _emit(type, event) {
-        for (const listener of this.#listeners.get(type) ?? []) {
+        for (const one of this.#listeners.filter(each => each.type === type)) {
             try {
-                listener(event);
+                one.listener(event);
             } catch (error) {
                 (globalThis.reportError ?? console.error)(error);
             }
@@ -85,10 +79,9 @@ class Emitter {
     }
 }
 
-// ---- Transports: open(net, token, sink) → {send(ops), close(), end(), silence(heartbeat), pings}.
-// The sink is told event(object), alive() at each sign of life, retry(ms) and, when it is over,
-// lost(error). end() ends the session at the server too; silence() is how long none is normal;
-// `pings` says that signs of life must be asked for.
+// ---- Transports: {send(ops), close(), end(), silence(heartbeat), pings}. Each tells its sink
+// event(object), alive() at each sign of life, retry(ms) and, when it is over, lost(error). end()
+// also ends the session at the server; silence() is how long none is normal; `pings`: it must ask.
 
 function network(address, options) {
     const url = new URL(address ?? globalThis.location.href, globalThis.location?.href);
@@ -117,119 +110,48 @@ async function refusal(response) {
         { status: response.status, retryAfter: retryAfter(response.headers.get('Retry-After')) });
 }
 
-function openWebSocket(net, token, sink) {
-    const protocols = ['hubbub.v1', ...token ? [`hubbub.bearer.${token}`] : []];
-    const socket = new net.WebSocket(`${net.base.replace(/^http/, 'ws')}/ws`, protocols);
-    socket.onmessage = ({ data }) => {
-        sink.alive();
-        sink.event(parse(data));
-    };
-    socket.onerror = () => {}; // onclose follows
-    socket.onclose = ({ code, reason }) =>
-        sink.lost(new HubError(CLOSE_CODES[code] ?? 'disconnected', reason || `closed with ${code}`));
-    const close = () => socket.close(1000);
-    return {
-        close, end: close, pings: true,
-        send: ops => ops.forEach(op => socket.send(op.text)),
-        silence: heartbeat => heartbeat,
-    };
-}
+class WebSocketLink {
+    pings = true;
 
-function openSse(net, token, sink) {
-    const controller = new AbortController();
-    const poster = new Poster(net, sink, controller.signal);
-    const take = message => {
-        poster.ticket ??= message?.ticket; // of the welcome
-        sink.event(message);
-    };
-    async function run() {
-        const headers = { Accept: 'text/event-stream', ...bearer(token) };
-        const response = await net.fetch('/sse', { headers, signal: controller.signal });
-        if (!response.ok) throw await refusal(response);
-        if (!/^text\/event-stream/i.test(response.headers.get('Content-Type')))
-            throw new HubError('disconnected', 'the answer is no event stream');
-        await readEvents(response.body, { ...sink, event: take });
-        throw new HubError('disconnected', 'the stream ended');
-    }
-    run().catch(error => sink.lost(asError(error)));
-    const close = () => controller.abort();
-    return { close, end: close, send: ops => poster.send(ops), silence: heartbeat => heartbeat };
-}
-
-async function readEvents(body, sink) {
-    const reader = body.getReader();
-    const decoder = new TextDecoder();
-    for (let text = '', data = ''; ;) {
-        const { done, value } = await reader.read();
-        if (done) return;
-        sink.alive();
-        // A CR at the end of a chunk waits for the LF that may follow it.
-        const lines = (text + decoder.decode(value, { stream: true })).split(/\r\n|\n|\r(?!$)/);
-        text = lines.pop();
-        for (const line of lines) {
-            const [, field, content] = /^([^:]*):? ?(.*)$/s.exec(line);
-            if (field === 'data') data += content;
-            else if (field === 'retry') sink.retry(Number(content));
-            if (line !== '' || data === '') continue;
-            sink.event(parse(data));
-            data = '';
-        }
-        if (text.length + data.length > EVENT_CHARACTERS)
-            throw new HubError('disconnected', 'an event is too long');
-    }
-}
-
-function openLongPoll(net, token, sink) {
-    const controller = new AbortController();
-    const { signal } = controller;
-    const poster = new Poster(net, sink, signal);
-    async function poll(query, headers) {
-        const response = await net.fetch(`/poll${query}`, { headers, signal });
-        if (!response.ok) throw await refusal(response);
-        return response.json();
-    }
-    // An answer that got lost loses nothing: the same cursor asks for it again.
-    async function next(cursor, failures = 0) {
-        try {
-            return await poll(`?cursor=${encodeURIComponent(cursor ?? '')}`, poster.headers);
-        } catch (error) {
-            if (signal.aborted || failures >= 3 || error.status < 429) throw error;
-            await pause(error.retryAfter ?? jitter(500, failures, 5_000));
-            return next(cursor, failures + 1);
-        }
-    }
-    async function run() {
-        let answer = await poll('', bearer(token));
-        poster.ticket = answer.ticket;
-        while (!signal.aborted) {
+    constructor(net, token, sink) {
+        const protocols = ['hubbub.v1', ...token ? [`hubbub.bearer.${token}`] : []];
+        this.socket = new net.WebSocket(`${net.base.replace(/^http/, 'ws')}/ws`, protocols);
+        this.socket.onmessage = ({ data }) => {
             sink.alive();
-            answer.messages.forEach(sink.event);
-            const asked = Date.now();
-            answer = await next(answer.cursor);
-            if (answer.messages.length === 0 && Date.now() - asked < 250)
-                await pause(250); // one that did not wait must not make a busy loop
-        }
+            sink.event(parse(data));
+        };
+        this.socket.onerror = () => {}; // onclose follows
+        this.socket.onclose = ({ code, reason }) =>
+            sink.lost(new HubError(CLOSE_CODES[code] ?? 'disconnected', reason || `closed with ${code}`));
     }
-    run().catch(error => sink.lost(asError(error)));
-    const close = () => controller.abort();
-    return {
-        close, end: () => (close(), poster.end()),
-        send: ops => poster.send(ops),
-        silence: heartbeat => Math.max(60_000, 2 * heartbeat),
-    };
+
+    send(ops) { ops.forEach(op => this.socket.send(op.text)); }
+    close() { this.socket.close(1000); }
+    end() { this.close(); }
+    silence(heartbeat) { return heartbeat; }
 }
 
-// POST /send, for what a stream or a poll can't carry. One at a time keeps the ops in their order.
-class Poster {
+// What the two have in common that receive by GET: POST /send, one at a time to keep the order.
+class HttpLink {
     ticket = null;
     #waiting = [];
     #isBusy = false;
+    #controller = new AbortController();
 
-    constructor(net, sink, signal) {
-        Object.assign(this, { net, sink, signal });
+    constructor(net, token, sink) {
+        Object.assign(this, { net, sink });
+        this.signal = this.#controller.signal;
+        Promise.resolve(bearer(token)) // not before the constructors are through
+            .then(headers => this.run(headers)).catch(error => sink.lost(asError(error)));
     }
 
-    get headers() { return { 'Hub-Ticket': this.ticket }; }
+    get credential() { return { 'Hub-Ticket': this.ticket }; }
+
+    async request(path, init) {
+        const response = await this.net.fetch(path, { ...init, signal: this.signal });
+        if (!response.ok) throw await refusal(response);
+        return response;
+    }
 
     async send(ops) {
         this.#waiting.push(...ops);
@@ -243,11 +165,6 @@ class Poster {
         this.#isBusy = false;
     }
 
-    end() { // the linger time would, too
-        if (this.ticket)
-            this.net.fetch('/send', { method: 'DELETE', headers: this.headers, keepalive: true }).catch(() => {});
-    }
-
     #take() {
         let size = 0;
         const rest = this.#waiting.findIndex(op => (size += op.text.length) > BATCH_CHARACTERS);
@@ -255,24 +172,100 @@ class Poster {
     }
 
     async #post(ops, tries = 0) {
-        const late = setTimeout(() => this.sink.lost(new HubError('timeout', 'no answer to a POST')),
-            SEND_TIME);
-        const response = await this.net.fetch('/send', {
-            method: 'POST', signal: this.signal,
-            headers: { 'Content-Type': 'application/json', ...this.headers },
-            body: `[${ops.map(op => op.text).join()}]`,
-        }).finally(() => clearTimeout(late));
-        if (response.ok) return (await response.json()).forEach(this.sink.event);
-        const error = await refusal(response);
-        if (response.status === 413)
-            return ops.forEach(({ id }) => this.sink.event({ type: 'reply', id, ok: false, error }));
-        if (!BUSY.includes(error.code) || tries >= TRIES) throw error;
-        await pause(error.retryAfter ?? jitter(1_000, tries, 30_000));
-        return this.#post(ops, tries + 1);
+        const late = () => this.sink.lost(new HubError('timeout', 'no answer to a POST'));
+        const timer = setTimeout(late, SEND_TIME);
+        try {
+            const headers = { 'Content-Type': 'application/json', ...this.credential };
+            const body = `[${ops.map(op => op.text).join()}]`;
+            const response = await this.request('/send', { method: 'POST', headers, body });
+            (await response.json()).forEach(this.sink.event);
+        } catch (error) {
+            if (error.status === 413)
+                return ops.forEach(({ id }) => this.sink.event({ type: 'reply', id, ok: false, error }));
+            if (!BUSY.includes(error.code) || tries >= TRIES) throw error;
+            await pause(error.retryAfter ?? jitter(1_000, tries, 30_000));
+            return this.#post(ops, tries + 1);
+        } finally {
+            clearTimeout(timer);
+        }
+    }
+
+    close() { this.#controller.abort(); }
+    end() { this.close(); }
+}
+
+class SseLink extends HttpLink {
+    silence(heartbeat) { return heartbeat; }
+
+    async run(headers) {
+        const response = await this.request('/sse', { headers: { Accept: 'text/event-stream', ...headers } });
+        if (!/^text\/event-stream/i.test(response.headers.get('Content-Type')))
+            throw new HubError('disconnected', 'the answer is no event stream');
+        const reader = response.body.getReader();
+        const decoder = new TextDecoder();
+        for (let text = ''; ;) {
+            const { done, value } = await reader.read();
+            if (done) throw new HubError('disconnected', 'the stream ended');
+            this.sink.alive();
+            // A CR at the end of a chunk waits for the LF that may follow it.
+            const lines = (text + decoder.decode(value, { stream: true })).split(/\r\n|\n|\r(?!$)/);
+            text = lines.pop();
+            lines.forEach(line => this.#take(line));
+            if (text.length > EVENT_CHARACTERS) throw new HubError('disconnected', 'too long an event');
+        }
+    }
+
+    #data = '';
+
+    #take(line) {
+        const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line);
+        if (field === 'data') this.#data += value;
+        if (field === 'retry') this.sink.retry(Number(value));
+        if (line !== '' || this.#data === '') return;
+        const event = parse(this.#data);
+        this.#data = '';
+        this.ticket ??= event?.ticket; // of the welcome
+        this.sink.event(event);
     }
 }
 
-const TRANSPORTS = { websocket: openWebSocket, sse: openSse, longpoll: openLongPoll };
+class LongPollLink extends HttpLink {
+    silence(heartbeat) { return Math.max(60_000, 2 * heartbeat); }
+
+    async run(headers) {
+        let answer = await this.#poll('', headers);
+        this.ticket = answer.ticket;
+        while (!this.signal.aborted) {
+            this.sink.alive();
+            answer.messages.forEach(this.sink.event);
+            const asked = Date.now();
+            answer = await this.#next(`?cursor=${encodeURIComponent(answer.cursor ?? '')}`);
+            if (answer.messages.length === 0 && Date.now() - asked < 250)
+                await pause(250); // one that did not wait must not make a busy loop
+        }
+    }
+
+    async #poll(query, headers) { return (await this.request(`/poll${query}`, { headers })).json(); }
+
+    // An answer that got lost loses nothing: the same cursor asks for it again.
+    async #next(query, failures = 0) {
+        try {
+            return await this.#poll(query, this.credential);
+        } catch (error) {
+            if (this.signal.aborted || failures >= 3 || error.status < 429) throw error;
+            await pause(error.retryAfter ?? jitter(500, failures, 5_000));
+            return this.#next(query, failures + 1);
+        }
+    }
+
+    end() { // the linger time would, too
+        this.close();
+        const init = { method: 'DELETE', headers: this.credential, keepalive: true };
+        if (this.ticket) this.net.fetch('/send', init).catch(() => {});
+    }
+}
+
+const TRANSPORTS = { websocket: WebSocketLink, sse: SseLink, longpoll: LongPollLink };
 
 export class Room extends Emitter {
     cursor = null;      // our position in its stream; null before a join, and without history
@@ -368,7 +361,7 @@ export class Hub extends Emitter {
     }
 
     presence(room, { data } = {}) {
-        this.room(room)._data = data ?? this.room(room)._data;
+        if (data !== undefined) this.room(room)._data = data;
         return this.#op({ type: 'presence', room, data });
     }
 
@@ -451,7 +444,7 @@ export class Hub extends Emitter {
         try {
             const token = await (this.#options.getToken?.() ?? this.#token);
             if (turn === this.#turn)
-                Object.assign(this.#link, TRANSPORTS[name](this.#net, token, sink));
+                this.#link = Object.assign(new TRANSPORTS[name](this.#net, token, sink), { name });
         } catch (error) {
             sink.lost(asError(error));
         }
@@ -573,10 +566,13 @@ export class Hub extends Emitter {
             this.#link?.end();
             if (this.#link) this.#lost(new HubError('disconnected', 'the page was left'));
         };
-        const wired = [[window, 'online', probe], [window, 'offline', probe],
-            [window, 'pagehide', leave], [document, 'visibilitychange', probe]];
-        wired.forEach(([target, type, listener]) => target.addEventListener(type, listener));
-        return () => wired.forEach(([target, ...rest]) => target.removeEventListener(...rest));
+        const controller = new AbortController();
+        const { signal } = controller;
+        window.addEventListener('online', probe, { signal });
+        window.addEventListener('offline', probe, { signal });
+        window.addEventListener('pagehide', leave, { signal });
+        document.addEventListener('visibilitychange', probe, { signal });
+        return () => controller.abort();
     }
 
     // ---- ops: sent in order, at most WINDOW at a time, kept until they are answered
