@@ -12,8 +12,9 @@ struct io_ops {
     /* Hand bytes to the connection: returns how many were accepted (copied or sent). Fewer than
      * given: `writable` is called once when more would be; until then write returns 0. */
     size_t (*write)(hb_stream *stream, const struct iovec *iov, int n);
-    /* Who is told when a short write can go on, and when bytes or the end arrive. Set once. */
-    void (*bind)(hb_stream *stream, void (*writable)(void *owner), void *owner);
+    /* Who is told when a short write can go on, and that the peer is gone: right before the
+     * transport's `closed`; the stream must not be touched from then on. Set once. */
+    void (*bind)(hb_stream *stream, void (*writable)(void *owner), void (*gone)(void *owner), void *owner);
     void (*pause)(hb_stream *stream, bool paused);
     /* Close after what was accepted is out; `closed` is not called. Frees the stream. */
     void (*close)(hb_stream *stream);

@@ -360,6 +360,14 @@ void outbox_drop(struct shard *s, struct outbox *o)
     metrics_add(s->metrics, METRIC_OUTBOX_BYTES, (int64_t)o->bytes - (int64_t)before);
 }
 
+void outbox_abandon(struct shard *s, struct outbox *o)
+{
+    metrics_add(s->metrics, METRIC_DROPPED + DROPPED_GONE, o->count);
+    metrics_add(s->metrics, METRIC_OUTBOX_BYTES, -(int64_t)o->bytes);
+    while (o->count > 0)
+        pop(o);
+}
+
 void outbox_tell_when_flushed(struct shard *s, struct outbox *o)
 {
     o->flags |= OUTBOX_TOLD;

@@ -53,6 +53,8 @@ void outbox_writable(struct shard *s, struct outbox *o);
 size_t outbox_take(struct shard *s, struct outbox *o, size_t max_bytes, hb_str separator, hb_out *to);
 /* Drop all that waits, but a frame that is half written. */
 void outbox_drop(struct shard *s, struct outbox *o);
+/* Drop all that waits: there is nobody to write to any more. */
+void outbox_abandon(struct shard *s, struct outbox *o);
 /* Call session_ops->flushed once when nothing waits any more (maybe at the end of this turn). */
 void outbox_tell_when_flushed(struct shard *s, struct outbox *o);
 

@@ -43,10 +43,19 @@ static void on_writable(void *owner)
     outbox_writable(ss->s, &ss->out);
 }
 
+/* What waits can't be written any more; the transport's `closed` comes next and ends the session. */
+static void on_gone(void *owner)
+{
+    struct session *ss = owner;
+    ss->out.stream = NULL;
+    ss->out.flags |= OUTBOX_CLOSED;
+    outbox_abandon(ss->s, &ss->out);
+}
+
 void net_attach(hb_session *session, hb_stream *stream)
 {
     struct session *ss = of(session);
-    ss->s->hub->io->bind(stream, on_writable, ss);
+    ss->s->hub->io->bind(stream, on_writable, on_gone, ss);
     outbox_attach(ss->s, &ss->out, stream);
 }
 

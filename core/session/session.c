@@ -145,6 +145,7 @@ static void free_session(struct session *ss)
     batches_abandon(ss);
     timer_cancel(&ss->s->wheel, &ss->timer);
     drop_auth(ss);
+    outbox_abandon(ss->s, &ss->out);
     outbox_finish(&ss->out);
     start_free(ss);
     free(ss->user);
