@@ -1,10 +1,10 @@
 /*
- * auth-jwt: who a session is, by a JSON Web Token. The hook `connect` verifies (verify.c) with the keys
- * in force (ring.c, jwks.c); what it found is remembered for a moment (cache.c); sessions are told
- * before their token expires (expiry.c); `hubbub token` makes tokens (mint.c).
+ * auth-jwt: who a session is, by a JSON Web Token. The hook `connect` verifies (verify.c) with the
+ * keys in force (ring.c, jwks.c); what it found is remembered for a moment (cache.c); sessions are
+ * told before their token expires (expiry.c); `hubbub token` makes tokens (mint.c).
  *
- * A worker never waits: a token of an unknown key takes a ticket, and jwks.c's thread tells when it has
- * looked.
+ * A worker never waits: a token of an unknown key takes a ticket, and jwks.c's thread tells when it
+ * has looked.
  */
 #include "cache.h"
 #include "expiry.h"
@@ -30,13 +30,13 @@ struct auth {
 };
 
 struct local {
-    struct keys *keys;    /* owned reference: the ring's, at `version` */
+    struct keys *keys; /* owned reference: the ring's, at `version` */
     unsigned version;
-    struct cache *cache;  /* owned */
-    struct claims *last;  /* owned: what the last answer borrows from when the cache didn't take it */
+    struct cache *cache; /* owned */
+    struct claims *last; /* owned: of the last answer, when the cache did not take them */
     struct waiting waiting;
     struct expiry expiry;
-    hb_timer timer;       /* of the first in expiry */
+    hb_timer timer; /* of the first in expiry */
 };
 
 /* ---- Warnings. A session's slot holds the end of its token's time, in milliseconds, or NULL. */
@@ -92,7 +92,8 @@ static void expect_expiry(const hb_ctx *ctx, hb_sid sid, int64_t expires_ms)
     int64_t now_ms = ctx->host->wall_ms();
     if (!expires_ms || !s->expiry_warning_ms || expires_ms <= now_ms)
         return;
-    struct expiry_entry e = {expiry_warn_at(now_ms, expires_ms, s->expiry_warning_ms), expires_ms, sid};
+    struct expiry_entry e = {
+        expiry_warn_at(now_ms, expires_ms, s->expiry_warning_ms), expires_ms, sid};
     expiry_push(&local->expiry, e, lives, (void *)(uintptr_t)ctx);
     set_timer(ctx, local);
 }
@@ -167,8 +168,8 @@ static hb_verdict refuse(const hb_ctx *ctx, enum verify_result why, hb_outcome *
     return HB_DENY;
 }
 
-static hb_verdict admit(const hb_ctx *ctx, hb_session *session, bool refresh, const struct claims *c,
-    hb_outcome *out)
+static hb_verdict admit(
+    const hb_ctx *ctx, hb_session *session, bool refresh, const struct claims *c, hb_outcome *out)
 {
     int64_t expires_ms = c->expires_ms == INT64_MAX ? 0 : c->expires_ms;
     out->user = c->user;
@@ -201,8 +202,10 @@ static bool put_off(const hb_ctx *ctx, hb_connect *ev)
     if (!waiting_fits(&local->waiting, ev->credential))
         return false;
     uint64_t turn = jwks_ask(auth->jwks);
-    struct wait *w = !turn ? NULL
-        : waiting_add(&local->waiting, sid_of(ctx, ev->session), ev->credential, turn, ev->refresh);
+    if (!turn)
+        return false;
+    struct wait *w =
+        waiting_add(&local->waiting, sid_of(ctx, ev->session), ev->credential, turn, ev->refresh);
     if (!w)
         return false;
     w->ticket = ctx->host->later(ctx, ev);
@@ -211,8 +214,8 @@ static bool put_off(const hb_ctx *ctx, hb_connect *ev)
     return w->ticket;
 }
 
-/* The keys were looked up, or can't be: a token of an unknown key is wrong, unless the keys it may be
- * of can't be had at the moment. */
+/* The keys were looked up, or can't be: a token of an unknown key is wrong, unless the keys it may
+ * be of can't be had at the moment. */
 static enum verify_result settle(struct auth *auth, enum verify_result r)
 {
     return depends_on_keys(auth, r) && jwks_is_failing(auth->jwks) ? VERIFY_UNAVAILABLE : r;
@@ -241,7 +244,7 @@ static void answer(const hb_ctx *ctx, const struct wait *w)
     enum verify_result r = verify(ctx, (hb_str){w->token, w->n}, &claims);
     hb_session *session = ctx->host->session_find(ctx, w->sid);
     hb_verdict verdict = r == VERIFY_OK ? admit(ctx, session, w->refresh, claims, &out)
-        : refuse(ctx, settle(ctx->self, r), &out);
+                                        : refuse(ctx, settle(ctx->self, r), &out);
     ctx->host->complete(w->ticket, verdict, &out);
 }
 
@@ -276,7 +279,8 @@ static void say(void *arg, bool fault, const char *sentence)
 {
     const struct auth *auth = arg;
     const hb_host *host = auth->control->host;
-    host->log(auth->control, fault ? HB_LOG_WARN : HB_LOG_INFO, fault ? "jwks_fault" : "jwks", sentence);
+    host->log(
+        auth->control, fault ? HB_LOG_WARN : HB_LOG_INFO, fault ? "jwks_fault" : "jwks", sentence);
 }
 
 /* ---- Life of the module. */
@@ -304,8 +308,8 @@ static void register_metrics(struct auth *auth, const hb_ctx *ctx)
     for (int i = VERIFY_OK + 1; i < VERIFY_COUNT; i++) {
         char label[64];
         snprintf(label, sizeof(label), "reason=\"%s\"", verify_reason((enum verify_result)i));
-        auth->failures[i] = ctx->host->metric(ctx, "hubbub_auth_failures_total",
-            "Credentials that were refused.", label, true);
+        auth->failures[i] = ctx->host->metric(
+            ctx, "hubbub_auth_failures_total", "Credentials that were refused.", label, true);
     }
 }
 

@@ -1,7 +1,8 @@
 /*
- * Tokens that were found good a moment ago, so that a storm of reconnects does not verify each again.
- * Bounded in entries and in bytes; keyed by SHA-256, so no token stays in memory. The caller clears it
- * when keys or policy change, and asks the clock again (verify_times) on each hit. One thread.
+ * Tokens that were found good a moment ago, so that a storm of reconnects does not verify each
+ * again. Bounded in entries and in bytes; keyed by SHA-256, so no token stays in memory. The caller
+ * clears it when keys or policy change, and asks the clock again (verify_times) on each hit. One
+ * thread.
  */
 #ifndef AUTH_JWT_CACHE_H
 #define AUTH_JWT_CACHE_H
@@ -26,6 +27,7 @@ struct cache_key cache_key(hb_str token);
 /* Borrowed until the next call that is not cache_get; NULL: not there, or too old. */
 const struct claims *cache_get(const struct cache *c, const struct cache_key *key, uint64_t now_ms);
 /* True: `claims` is the cache's now. False: it stays the caller's. */
-bool cache_put(struct cache *c, const struct cache_key *key, struct claims *claims, uint64_t now_ms);
+bool cache_put(
+    struct cache *c, const struct cache_key *key, struct claims *claims, uint64_t now_ms);
 
 #endif

@@ -58,7 +58,8 @@ static bool is_user(hb_str s)
     if (s.n < 1 || s.n > VERIFY_USER_MAX || s.p[0] == '@')
         return false;
     for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i], next = i + 1 < s.n ? (unsigned char)s.p[i + 1] : 0xff;
+        unsigned char c = (unsigned char)s.p[i],
+                      next = i + 1 < s.n ? (unsigned char)s.p[i + 1] : 0xff;
         if (c < 0x20 || c == 0x7f || (c == 0xc2 && next < 0xa0))
             return false;
     }
@@ -133,8 +134,8 @@ static enum verify_result read_strings(const json_t *payload, const struct verif
     return VERIFY_OK;
 }
 
-static enum verify_result read_times(const json_t *payload, const struct verify_policy *policy,
-    struct claims *out)
+static enum verify_result read_times(
+    const json_t *payload, const struct verify_policy *policy, struct claims *out)
 {
     int64_t exp_ms = -1, nbf_ms = -1, iat_ms = 0;
     if (!read_time(payload, "exp", &exp_ms) || !read_time(payload, "nbf", &nbf_ms) ||
@@ -153,8 +154,8 @@ enum verify_result verify_times(const struct claims *c, int64_t now_ms)
     return now_ms < c->not_before_ms ? VERIFY_NOT_YET_VALID : VERIFY_OK;
 }
 
-enum verify_result claims_read(const json_t *payload, const struct verify_policy *policy, int64_t now_ms,
-    struct claims **out)
+enum verify_result claims_read(
+    const json_t *payload, const struct verify_policy *policy, int64_t now_ms, struct claims **out)
 {
     struct claims times = {0};
     enum verify_result r = read_times(payload, policy, &times);

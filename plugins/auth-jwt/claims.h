@@ -6,8 +6,8 @@
 #include <jansson.h>
 
 /* As verify_token. */
-enum verify_result claims_read(const json_t *payload, const struct verify_policy *policy, int64_t now_ms,
-    struct claims **out);
+enum verify_result claims_read(
+    const json_t *payload, const struct verify_policy *policy, int64_t now_ms, struct claims **out);
 /* A JSON string's text, living as long as the value; absent for anything else, NULL included. */
 hb_str claims_text(const json_t *value);
 

@@ -1,7 +1,7 @@
 /*
- * Which sessions have to be told that their token is about to expire, the next one first. One worker's,
- * 24 bytes each; a session that ended stays in until its time, or until there are many such. Pure but for
- * memory.
+ * Which sessions have to be told that their token is about to expire, the next one first. One
+ * worker's, 24 bytes each; a session that ended stays in until its time, or until there are many
+ * such. Pure but for memory.
  */
 #ifndef AUTH_JWT_EXPIRY_H
 #define AUTH_JWT_EXPIRY_H
@@ -16,7 +16,7 @@ struct expiry_entry {
 struct expiry {
     struct expiry_entry *items; /* owned; a heap by warn_ms */
     size_t n, room;
-    size_t sweep_at;            /* entries before the dead ones are looked for */
+    size_t sweep_at; /* entries before the dead ones are looked for */
 };
 
 void expiry_finish(struct expiry *e); /* a zeroed one is empty */
@@ -26,7 +26,7 @@ typedef bool expiry_lives(void *arg, const struct expiry_entry *entry);
 /* False without memory: that session gets no warning. Every now and then asks `lives` about all. */
 bool expiry_push(struct expiry *e, struct expiry_entry entry, expiry_lives *lives, void *arg);
 const struct expiry_entry *expiry_first(const struct expiry *e); /* NULL: none */
-void expiry_pop(struct expiry *e);                              /* there is one */
+void expiry_pop(struct expiry *e);                               /* there is one */
 
 /* When to warn: that long before the end, but not in the first half of what is left. */
 int64_t expiry_warn_at(int64_t now_ms, int64_t expires_ms, int64_t warning_ms);

@@ -67,7 +67,8 @@ static size_t on_body(char *bytes, size_t one, size_t n, void *arg)
     return n * one;
 }
 
-static int on_progress(void *arg, curl_off_t to_get, curl_off_t got, curl_off_t to_put, curl_off_t put)
+static int on_progress(
+    void *arg, curl_off_t to_get, curl_off_t got, curl_off_t to_put, curl_off_t put)
 {
     const struct body *b = arg;
     return atomic_load(b->interrupt);
@@ -110,8 +111,8 @@ static bool explain(CURLcode rc, long status, const struct body *b, char *error,
     return false;
 }
 
-char *fetch_get(const char *url, const struct fetch_limits *limits, size_t *n, char *error,
-    size_t error_size)
+char *fetch_get(
+    const char *url, const struct fetch_limits *limits, size_t *n, char *error, size_t error_size)
 {
     struct body b = {.max = (size_t)limits->size_max, .interrupt = limits->interrupt};
     CURL *c = curl_easy_init();

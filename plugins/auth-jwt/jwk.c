@@ -50,9 +50,11 @@ static EVP_PKEY *read_rsa(const json_t *jwk)
 {
     struct member n, e;
     /* A public exponent is small: a long one would make each token expensive. */
-    if (!read_member(jwk, "n", &n) || !read_member(jwk, "e", &e) || e.n > 8 || !(e.bytes[e.n - 1] & 1))
+    if (!read_member(jwk, "n", &n) || !read_member(jwk, "e", &e) || e.n > 8 ||
+        !(e.bytes[e.n - 1] & 1))
         return NULL;
-    BIGNUM *modulus = BN_bin2bn(n.bytes, (int)n.n, NULL), *exponent = BN_bin2bn(e.bytes, (int)e.n, NULL);
+    BIGNUM *modulus = BN_bin2bn(n.bytes, (int)n.n, NULL),
+           *exponent = BN_bin2bn(e.bytes, (int)e.n, NULL);
     OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
     EVP_PKEY *pkey = NULL;
     if (bld && modulus && exponent && !BN_is_one(exponent) &&
@@ -91,7 +93,8 @@ static EVP_PKEY *read_ec(const json_t *jwk)
     static const struct {
         const char *crv, *group;
         size_t size;
-    } curves[] = {{"P-256", "prime256v1", 32}, {"P-384", "secp384r1", 48}, {"P-521", "secp521r1", 66}};
+    } curves[] = {
+        {"P-256", "prime256v1", 32}, {"P-384", "secp384r1", 48}, {"P-521", "secp521r1", 66}};
     const char *crv = json_string_value(json_object_get(jwk, "crv"));
     struct member x, y;
     if (!crv || !read_member(jwk, "x", &x) || !read_member(jwk, "y", &y))
@@ -130,7 +133,8 @@ static bool may_verify(const json_t *jwk)
     return false;
 }
 
-static struct key *read_secret(const json_t *jwk, hb_str kid, unsigned pinned, char *why, size_t why_size)
+static struct key *read_secret(
+    const json_t *jwk, hb_str kid, unsigned pinned, char *why, size_t why_size)
 {
     struct member k;
     if (!read_member(jwk, "k", &k)) {
@@ -143,8 +147,8 @@ static struct key *read_secret(const json_t *jwk, hb_str kid, unsigned pinned, c
     return key;
 }
 
-static struct key *read_public(const json_t *jwk, const char *kty, hb_str kid, unsigned pinned, char *why,
-    size_t why_size)
+static struct key *read_public(
+    const json_t *jwk, const char *kty, hb_str kid, unsigned pinned, char *why, size_t why_size)
 {
     bool rsa = strcmp(kty, "RSA") == 0;
     if (!rsa && strcmp(kty, "EC") != 0) {
@@ -200,8 +204,8 @@ static void add(struct keys *set, const json_t *jwk, bool secrets, struct jwk_re
     report->skipped++;
 }
 
-struct keys *jwk_read_set(hb_str text, bool secrets, struct jwk_report *report, char *error,
-    size_t error_size)
+struct keys *jwk_read_set(
+    hb_str text, bool secrets, struct jwk_report *report, char *error, size_t error_size)
 {
     json_error_t fault;
     json_t *root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &fault);

@@ -26,22 +26,22 @@ struct jwks {
     struct ring *ring;
     struct jwks_events events;
     pthread_t thread;
-    bool running;              /* control thread's */
-    atomic_bool interrupt;     /* ends a fetch that nobody wants any more */
+    bool running;          /* control thread's */
+    atomic_bool interrupt; /* ends a fetch that nobody wants any more */
 
-    pthread_mutex_t lock;      /* for all from here to the next comment */
+    pthread_mutex_t lock; /* for all from here to the next comment */
     pthread_cond_t wake;
     bool stop;
-    struct source *next;       /* owned: to be adopted by the thread */
+    struct source *next; /* owned: to be adopted by the thread */
     bool has_file, has_url, failing, fetched;
-    char *url;                 /* owned: the one configured */
-    uint64_t wanted, started;  /* turns */
+    char *url;                /* owned: the one configured */
+    uint64_t wanted, started; /* turns */
     int64_t refetch_ms;
     unsigned saved;
     uint64_t earned_at_ms;
 
     /* The thread's own. */
-    struct source *source;     /* owned; NULL: none yet */
+    struct source *source; /* owned; NULL: none yet */
     struct file_id file;
     uint64_t turn_at_ms, file_at_ms, url_at_ms, retry_ms;
 };
@@ -71,7 +71,8 @@ static struct source *copy(const struct jwks_settings *s)
     return c;
 }
 
-__attribute__((format(printf, 3, 4))) static void say(struct jwks *j, bool fault, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void say(
+    struct jwks *j, bool fault, const char *fmt, ...)
 {
     char sentence[512];
     va_list ap;
@@ -81,8 +82,8 @@ __attribute__((format(printf, 3, 4))) static void say(struct jwks *j, bool fault
     j->events.say(j->events.arg, fault, sentence);
 }
 
-/* What came from there: keys, adopted, or NULL for a fault, which leaves the old ones in force. False
- * when they are not in force now; a configuration that came meanwhile wins. */
+/* What came from there: keys, adopted, or NULL for a fault, which leaves the old ones in force.
+ * False when they are not in force now; a configuration that came meanwhile wins. */
 static bool install(struct jwks *j, enum ring_part part, struct keys *keys)
 {
     pthread_mutex_lock(&j->lock);

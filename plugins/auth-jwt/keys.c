@@ -15,9 +15,9 @@
 struct key {
     atomic_uint refs;
     unsigned algorithms;
-    EVP_PKEY *pkey;        /* owned reference; NULL for a secret */
-    hb_str secret;         /* owned */
-    hb_str kid;            /* owned; absent: none */
+    EVP_PKEY *pkey; /* owned reference; NULL for a secret */
+    hb_str secret;  /* owned */
+    hb_str kid;     /* owned; absent: none */
 };
 
 struct keys {
@@ -73,17 +73,20 @@ static bool looks_like_pem(hb_str s)
     return s.n >= 11 && memmem(s.p, s.n, "-----BEGIN ", 11);
 }
 
-struct key *key_from_secret(hb_str kid, unsigned pinned, hb_str secret, bool lenient, char *error,
-    size_t error_size)
+struct key *key_from_secret(
+    hb_str kid, unsigned pinned, hb_str secret, bool lenient, char *error, size_t error_size)
 {
     if (looks_like_pem(secret)) {
-        snprintf(error, error_size, "a secret can't be the text of a PEM file: everybody may know a "
+        snprintf(error, error_size,
+            "a secret can't be the text of a PEM file: everybody may know a "
             "public key; give its file as public_key");
         return NULL;
     }
     if (!secret.n || (secret.n < KEY_SECRET_MIN && !lenient)) {
-        snprintf(error, error_size, "the secret has %zu bytes, and %d is the least that is safe: make "
-            "one with `openssl rand -base64 48`", secret.n, KEY_SECRET_MIN);
+        snprintf(error, error_size,
+            "the secret has %zu bytes, and %d is the least that is safe: make "
+            "one with `openssl rand -base64 48`",
+            secret.n, KEY_SECRET_MIN);
         return NULL;
     }
     unsigned algorithms = pin(ALG_HS, pinned, error, error_size);
@@ -129,7 +132,8 @@ unsigned key_fitting(EVP_PKEY *pkey, char *error, size_t error_size)
     return 0;
 }
 
-struct key *key_from_pkey(hb_str kid, unsigned pinned, EVP_PKEY *pkey, char *error, size_t error_size)
+struct key *key_from_pkey(
+    hb_str kid, unsigned pinned, EVP_PKEY *pkey, char *error, size_t error_size)
 {
     unsigned fitting = key_fitting(pkey, error, error_size);
     unsigned algorithms = fitting ? pin(fitting, pinned, error, error_size) : 0;
@@ -166,7 +170,8 @@ static EVP_PKEY *read_pem(hb_str pem)
 struct key *key_from_pem(hb_str kid, unsigned pinned, hb_str pem, char *error, size_t error_size)
 {
     if (memmem(pem.p, pem.n, "PRIVATE KEY-----", 16)) {
-        snprintf(error, error_size, "it holds a private key: give its public half here "
+        snprintf(error, error_size,
+            "it holds a private key: give its public half here "
             "(`openssl pkey -pubout`)");
         return NULL;
     }
@@ -216,8 +221,8 @@ static bool verify_hmac(const struct key *k, enum alg alg, hb_str text, hb_str s
     return signature.n == n && CRYPTO_memcmp(mac, signature.p, n) == 0;
 }
 
-static bool verify_pkey(EVP_PKEY *pkey, enum alg alg, hb_str text, const unsigned char *signature,
-    size_t n)
+static bool verify_pkey(
+    EVP_PKEY *pkey, enum alg alg, hb_str text, const unsigned char *signature, size_t n)
 {
     EVP_MD_CTX *ctx = must(EVP_MD_CTX_new());
     bool ok = EVP_DigestVerifyInit(ctx, NULL, alg_digest(alg), NULL, pkey) == 1 &&
@@ -228,7 +233,8 @@ static bool verify_pkey(EVP_PKEY *pkey, enum alg alg, hb_str text, const unsigne
     return ok;
 }
 
-/* RFC 7518, section 3.4: r and s side by side, each as long as the curve's order; OpenSSL wants DER. */
+/* RFC 7518, section 3.4: r and s side by side, each as long as the curve's order; OpenSSL wants
+ * DER. */
 static bool verify_ec(EVP_PKEY *pkey, enum alg alg, hb_str text, hb_str signature)
 {
     static const size_t half_sizes[] = {32, 48, 66};
@@ -237,7 +243,8 @@ static bool verify_ec(EVP_PKEY *pkey, enum alg alg, hb_str text, hb_str signatur
         return false;
     const unsigned char *raw = (const unsigned char *)signature.p;
     ECDSA_SIG *parts = must(ECDSA_SIG_new());
-    BIGNUM *r = must(BN_bin2bn(raw, (int)half, NULL)), *s = must(BN_bin2bn(raw + half, (int)half, NULL));
+    BIGNUM *r = must(BN_bin2bn(raw, (int)half, NULL)),
+           *s = must(BN_bin2bn(raw + half, (int)half, NULL));
     ECDSA_SIG_set0(parts, r, s); /* adopts both */
     unsigned char *der = NULL;
     int n = i2d_ECDSA_SIG(parts, &der);

@@ -17,7 +17,7 @@ struct signer {
     const char *kid; /* "": none */
     const char *bytes;
     size_t n;
-    char *owned;     /* the file's text, or NULL */
+    char *owned; /* the file's text, or NULL */
 };
 
 static int no_passphrase(char *buf, int size, int writing, void *arg)
@@ -26,7 +26,8 @@ static int no_passphrase(char *buf, int size, int writing, void *arg)
 }
 
 /* The algorithm wanted, or the first that fits; ALG_NONE with a sentence. */
-static enum alg choose(unsigned fitting, unsigned wanted, const char *what, char *error, size_t error_size)
+static enum alg choose(
+    unsigned fitting, unsigned wanted, const char *what, char *error, size_t error_size)
 {
     enum alg alg = alg_first(wanted ? fitting & wanted : fitting);
     if (alg == ALG_NONE)
@@ -41,7 +42,8 @@ static unsigned allowed(const struct setup *s)
     return set ? set : ALG_ALL;
 }
 
-static bool sign_with_file(const struct setup *s, struct signer *out, char *error, size_t error_size)
+static bool sign_with_file(
+    const struct setup *s, struct signer *out, char *error, size_t error_size)
 {
     unsigned wanted = 0, fitting = 0;
     out->owned = file_read(s->signing_key, &out->n, NULL, error, error_size);
@@ -50,8 +52,8 @@ static bool sign_with_file(const struct setup *s, struct signer *out, char *erro
     BIO *bio = BIO_new_mem_buf(out->owned, (int)out->n);
     EVP_PKEY *pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
     if (!pkey)
-        snprintf(error, error_size, "signing_key: %s: not a private key in PEM form without passphrase",
-            s->signing_key);
+        snprintf(error, error_size,
+            "signing_key: %s: not a private key in PEM form without passphrase", s->signing_key);
     else
         fitting = key_fitting(pkey, error, error_size);
     EVP_PKEY_free(pkey);
@@ -67,8 +69,8 @@ static bool sign_with_file(const struct setup *s, struct signer *out, char *erro
     return out->alg != ALG_NONE;
 }
 
-static bool sign_with_secret(const char *secret, const char *kid, unsigned pinned, const struct setup *s,
-    struct signer *out, char *error, size_t error_size)
+static bool sign_with_secret(const char *secret, const char *kid, unsigned pinned,
+    const struct setup *s, struct signer *out, char *error, size_t error_size)
 {
     out->alg = choose(ALG_HS & allowed(s), pinned, "secret", error, error_size);
     out->kid = kid;
@@ -88,9 +90,11 @@ static bool find_signer(const struct setup *s, struct signer *out, char *error, 
     for (size_t i = 0; i < s->keys.n; i++) {
         unsigned pinned = 0;
         if (*entries[i].secret && setup_algorithm(entries[i].algorithm, &pinned, error, error_size))
-            return sign_with_secret(entries[i].secret, entries[i].kid, pinned, s, out, error, error_size);
+            return sign_with_secret(
+                entries[i].secret, entries[i].kid, pinned, s, out, error, error_size);
     }
-    snprintf(error, error_size, "auth-jwt has no key to sign with: public keys only verify; name a "
+    snprintf(error, error_size,
+        "auth-jwt has no key to sign with: public keys only verify; name a "
         "private key's file as its option signing_key");
     return false;
 }
@@ -115,8 +119,8 @@ static bool add_claim(json_t *claims, const char *text, char *error, size_t erro
 }
 
 /* What this server wants to see, then what was asked for. */
-static json_t *make_claims(const struct setup *s, const struct mint_request *r, char *error,
-    size_t error_size)
+static json_t *make_claims(
+    const struct setup *s, const struct mint_request *r, char *error, size_t error_size)
 {
     json_t *claims = json_object(), *user = json_string(r->user);
     if (!user)
@@ -126,7 +130,8 @@ static json_t *make_claims(const struct setup *s, const struct mint_request *r, 
     json_decref(user);
     json_object_set_new(claims, "iat", json_integer(r->now_ms / 1000));
     if (r->ttl_ms)
-        json_object_set_new(claims, "exp", json_integer((r->now_ms + r->ttl_ms + 999) / 1000));
+        json_object_set_new(
+            claims, "exp", json_integer(r->now_ms / 1000 + (r->ttl_ms + 999) / 1000));
     if (s->issuer.n)
         json_object_set_new(claims, "iss", json_string(s->issuer.items[0].p));
     if (s->audience.n)
@@ -145,8 +150,8 @@ static char *sign(const struct signer *signer, json_t *claims, char *error, size
     char *text = json_dumps(claims, JSON_COMPACT), *token = NULL;
     bool ok = text && jwt_new(&jwt) == 0 && jwt_add_grants_json(jwt, text) == 0 &&
               (!*signer->kid || jwt_add_header(jwt, "kid", signer->kid) == 0) &&
-              jwt_set_alg(jwt, jwt_str_alg(alg_name(signer->alg)), (const unsigned char *)signer->bytes,
-                  (int)signer->n) == 0;
+              jwt_set_alg(jwt, jwt_str_alg(alg_name(signer->alg)),
+                  (const unsigned char *)signer->bytes, (int)signer->n) == 0;
     if (ok)
         token = jwt_encode_str(jwt);
     if (!token)
@@ -156,8 +161,8 @@ static char *sign(const struct signer *signer, json_t *claims, char *error, size
     return token;
 }
 
-char *mint_token(const struct setup *s, const struct mint_request *request, char *error,
-    size_t error_size)
+char *mint_token(
+    const struct setup *s, const struct mint_request *request, char *error, size_t error_size)
 {
     struct signer signer = {.alg = ALG_NONE, .kid = ""};
     char *token = NULL;
@@ -210,7 +215,8 @@ static bool read_word(int argc, char **argv, int *i, struct mint_request *r, con
         r->user = value;
     } else if ((value = value_of("--ttl", argc, argv, i))) {
         if (!mint_duration(value, &r->ttl_ms)) {
-            snprintf(error, error_size, "--ttl %.40s: not a duration like 90s, 15m, 1h or 2d", value);
+            snprintf(
+                error, error_size, "--ttl %.40s: not a duration like 90s, 15m, 1h or 2d", value);
             return false;
         }
     } else if ((value = value_of("--claim", argc, argv, i))) {
@@ -222,8 +228,8 @@ static bool read_word(int argc, char **argv, int *i, struct mint_request *r, con
     return true;
 }
 
-static bool read_words(int argc, char **argv, struct mint_request *r, const char **claims, char *error,
-    size_t error_size)
+static bool read_words(int argc, char **argv, struct mint_request *r, const char **claims,
+    char *error, size_t error_size)
 {
     for (int i = 1; i < argc; i++)
         if (!read_word(argc, argv, &i, r, claims, error, error_size))
@@ -235,7 +241,7 @@ static bool read_words(int argc, char **argv, struct mint_request *r, const char
     return true;
 }
 
-/* Claims may be wrong on purpose, so a token that this server would refuse is printed all the same. */
+/* Claims may be wrong on purpose: a token that this server would refuse is printed all the same. */
 static void warn_if_refused(const struct setup *s, bool lenient, const char *token, int64_t now_ms)
 {
     char ignored[512];
@@ -245,7 +251,8 @@ static void warn_if_refused(const struct setup *s, bool lenient, const char *tok
     if (*s->jwks.url || !setup_keys(s, lenient, &fixed, &file, ignored, sizeof(ignored)))
         return;
     keys_add_all(fixed, file);
-    enum verify_result r = verify_token((hb_str){token, strlen(token)}, fixed, &policy, now_ms, &claims);
+    enum verify_result r =
+        verify_token((hb_str){token, strlen(token)}, fixed, &policy, now_ms, &claims);
     if (r != VERIFY_OK)
         fprintf(stderr, "hubbub token: note: this configuration refuses that token: %s\n",
             verify_reason(r));
@@ -260,8 +267,8 @@ int mint_run(const hb_ctx *ctx, int argc, char **argv)
     bool lenient = setup_is_lenient(ctx->host);
     char error[512] = "";
     const char **claims = calloc((size_t)argc + 1, sizeof(*claims));
-    struct mint_request r = {.ttl_ms = TTL_DEFAULT_MS, .claims = claims,
-        .now_ms = ctx->host->wall_ms()};
+    struct mint_request r = {
+        .ttl_ms = TTL_DEFAULT_MS, .claims = claims, .now_ms = ctx->host->wall_ms()};
     char *token = NULL;
     if (claims && read_words(argc, argv, &r, claims, error, sizeof(error)) &&
         setup_check(s, lenient, error, sizeof(error)))

@@ -1,6 +1,7 @@
 /*
- * The keys in force: what the configuration fixes, what the JWKS file holds, what the JWKS URL gave,
- * each replaced on its own, seen as one set. Any thread; the lock is held for a few copies only.
+ * The keys in force: what the configuration fixes, what the JWKS file holds, what the JWKS URL
+ * gave, each replaced on its own, seen as one set. Any thread; the lock is held for a few copies
+ * only.
  */
 #ifndef AUTH_JWT_RING_H
 #define AUTH_JWT_RING_H

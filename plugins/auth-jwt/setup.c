@@ -20,24 +20,31 @@ static const hb_option key_options[] = {
 
 const hb_option setup_options[] = {
     {"secret", HB_OPT_STRING, FIELD(secret), .doc = "a secret for HS algorithms, 32 bytes or more"},
-    {"public_key", HB_OPT_PATHS, FIELD(public_key), .doc = "PEM files: public keys or certificates"},
+    {"public_key", HB_OPT_PATHS, FIELD(public_key),
+        .doc = "PEM files: public keys or certificates"},
     {"keys", HB_OPT_LIST, FIELD(keys), .sub = key_options, .sub_size = sizeof(struct setup_key),
         .doc = "keys with names, each pinned to its algorithm"},
     {"algorithms", HB_OPT_STRINGS, FIELD(algorithms),
         .doc = "the algorithms allowed; empty: those that the keys are pinned to"},
-    {"jwks.file", HB_OPT_PATH, FIELD(jwks.file), .doc = "a JWK Set, read again when the file changes"},
-    {"jwks.url", HB_OPT_STRING, FIELD(jwks.url), .doc = "a JWK Set to fetch; https, or http on loopback"},
-    {"jwks.ca_file", HB_OPT_PATH, FIELD(jwks.ca_file), .doc = "authorities for the URL's certificate"},
+    {"jwks.file", HB_OPT_PATH, FIELD(jwks.file),
+        .doc = "a JWK Set, read again when the file changes"},
+    {"jwks.url", HB_OPT_STRING, FIELD(jwks.url),
+        .doc = "a JWK Set to fetch; https, or http on loopback"},
+    {"jwks.ca_file", HB_OPT_PATH, FIELD(jwks.ca_file),
+        .doc = "authorities for the URL's certificate"},
     {"jwks.check", HB_OPT_DURATION, FIELD(jwks.check_ms), "1s", 100, 3600e3,
         .doc = "how often the file is looked at"},
     {"jwks.refresh", HB_OPT_DURATION, FIELD(jwks.refresh_ms), "15m", 1000, 86400e3,
         .doc = "how often the URL is fetched"},
     {"jwks.refetch", HB_OPT_DURATION, FIELD(jwks.refetch_ms), "10s", 100, 3600e3,
         .doc = "a token of an unknown key may fetch this often, 5 times at once"},
-    {"jwks.timeout", HB_OPT_DURATION, FIELD(jwks.timeout_ms), "3s", 100, 60e3, .doc = "for one fetch"},
-    {"jwks.size", HB_OPT_SIZE, FIELD(jwks.size_bytes), "256KiB", 256, 16e6, .doc = "bound of an answer"},
+    {"jwks.timeout", HB_OPT_DURATION, FIELD(jwks.timeout_ms), "3s", 100, 60e3,
+        .doc = "for one fetch"},
+    {"jwks.size", HB_OPT_SIZE, FIELD(jwks.size_bytes), "256KiB", 256, 16e6,
+        .doc = "bound of an answer"},
     {"issuer", HB_OPT_STRINGS, FIELD(issuer), .doc = "`iss` must be one of these; empty: any"},
-    {"audience", HB_OPT_STRINGS, FIELD(audience), .doc = "`aud` must name one of these; empty: any"},
+    {"audience", HB_OPT_STRINGS, FIELD(audience),
+        .doc = "`aud` must name one of these; empty: any"},
     {"leeway", HB_OPT_DURATION, FIELD(leeway_ms), "0", 0, 3600e3,
         .doc = "how far other clocks may be off, for `exp` and `nbf`"},
     {"require_exp", HB_OPT_BOOL, FIELD(require_exp), .doc = "refuse tokens that never expire"},
@@ -48,7 +55,8 @@ const hb_option setup_options[] = {
     {"cache.entries", HB_OPT_INT, FIELD(cache.entries), "1024", 0, 65536,
         .doc = "verified tokens that each worker remembers"},
     {"cache.ttl", HB_OPT_DURATION, FIELD(cache.ttl_ms), "30s", 0, 600e3, .doc = "for how long"},
-    {"signing_key", HB_OPT_PATH, FIELD(signing_key), .doc = "a private key, for `hubbub token` only"},
+    {"signing_key", HB_OPT_PATH, FIELD(signing_key),
+        .doc = "a private key, for `hubbub token` only"},
     {"signing_kid", HB_OPT_STRING, FIELD(signing_kid), .doc = "its name, put into those tokens"},
     {"signing_algorithm", HB_OPT_STRING, FIELD(signing_algorithm),
         .doc = "for `hubbub token`; empty: the first that fits the key"},
@@ -69,8 +77,10 @@ bool setup_algorithm(const char *name, unsigned *set, char *error, size_t error_
 {
     enum alg alg = alg_parse(str(name));
     if (*name && alg == ALG_NONE) {
-        snprintf(error, error_size, "%.40s is none of HS256, HS384, HS512, RS256, RS384, RS512, ES256, "
-            "ES384 and ES512", name);
+        snprintf(error, error_size,
+            "%.40s is none of HS256, HS384, HS512, RS256, RS384, RS512, ES256, "
+            "ES384 and ES512",
+            name);
         return false;
     }
     *set = *name ? ALG_BIT(alg) : 0;
@@ -89,16 +99,20 @@ static bool read_algorithms(const struct setup *s, unsigned *out, char *error, s
     return true;
 }
 
-/* "what: sentence", in `error`. */
+/* Put "what: " in front of the sentence. */
 static void blame(const char *what, char *error, size_t error_size)
 {
-    char sentence[512];
-    snprintf(sentence, sizeof(sentence), "%s", error);
-    snprintf(error, error_size, "%s: %s", what, sentence);
+    size_t n = strlen(what) + 2;
+    if (n >= error_size)
+        return;
+    memmove(error + n, error, error_size - n);
+    memcpy(error, what, n - 2);
+    memcpy(error + n - 2, ": ", 2);
+    error[error_size - 1] = 0;
 }
 
-static struct key *key_of_file(hb_str kid, unsigned pinned, const char *path, char *error,
-    size_t error_size)
+static struct key *key_of_file(
+    hb_str kid, unsigned pinned, const char *path, char *error, size_t error_size)
 {
     size_t n = 0;
     char *text = file_read(path, &n, NULL, error, error_size);
@@ -111,7 +125,8 @@ static struct key *key_of_file(hb_str kid, unsigned pinned, const char *path, ch
     return k;
 }
 
-static struct key *key_of_entry(const struct setup_key *e, bool lenient, char *error, size_t error_size)
+static struct key *key_of_entry(
+    const struct setup_key *e, bool lenient, char *error, size_t error_size)
 {
     unsigned pinned;
     if (!setup_algorithm(e->algorithm, &pinned, error, error_size))
@@ -140,22 +155,24 @@ static bool put(struct keys *set, struct key *k, const char *what, char *error, 
     return false;
 }
 
-static bool read_fixed(const struct setup *s, bool lenient, struct keys *set, char *error,
-    size_t error_size)
+static bool read_fixed(
+    const struct setup *s, bool lenient, struct keys *set, char *error, size_t error_size)
 {
     const hb_str no_kid = {NULL, 0};
     const struct setup_key *entries = s->keys.items;
-    if (*s->secret && !put(set, key_from_secret(no_kid, 0, str(s->secret), lenient, error, error_size),
-                          "secret", error, error_size))
+    if (*s->secret &&
+        !put(set, key_from_secret(no_kid, 0, str(s->secret), lenient, error, error_size), "secret",
+            error, error_size))
         return false;
     for (size_t i = 0; i < s->public_key.n; i++)
-        if (!put(set, key_of_file(no_kid, 0, s->public_key.items[i].p, error, error_size), "public_key",
-                error, error_size))
+        if (!put(set, key_of_file(no_kid, 0, s->public_key.items[i].p, error, error_size),
+                "public_key", error, error_size))
             return false;
     for (size_t i = 0; i < s->keys.n; i++) {
         char what[32];
         snprintf(what, sizeof(what), "keys, entry %zu", i + 1);
-        if (!put(set, key_of_entry(&entries[i], lenient, error, error_size), what, error, error_size))
+        if (!put(set, key_of_entry(&entries[i], lenient, error, error_size), what, error,
+                error_size))
             return false;
     }
     return true;
@@ -185,8 +202,8 @@ static struct keys *read_jwks_file(const char *path, char *error, size_t error_s
     return set;
 }
 
-bool setup_keys(const struct setup *s, bool lenient, struct keys **fixed, struct keys **file, char *error,
-    size_t error_size)
+bool setup_keys(const struct setup *s, bool lenient, struct keys **fixed, struct keys **file,
+    char *error, size_t error_size)
 {
     struct keys *set = keys_create(), *from_file = NULL;
     if (!read_fixed(s, lenient, set, error, error_size))
@@ -213,7 +230,8 @@ static bool check_together(const struct setup *s, const struct keys *fixed, cons
     if (*s->jwks.url)
         return true;
     if (!there)
-        snprintf(error, error_size, "no key: set one of secret, public_key, keys, jwks.file and jwks.url");
+        snprintf(error, error_size,
+            "no key: set one of secret, public_key, keys, jwks.file and jwks.url");
     else if (allowed && !(allowed & there))
         snprintf(error, error_size, "algorithms: none of them fits the keys that are configured");
     else
@@ -252,8 +270,11 @@ bool setup_check(const struct setup *s, bool lenient, char *error, size_t error_
 
 struct verify_policy setup_policy(const struct setup *s)
 {
-    struct verify_policy p = {.issuers = s->issuer, .audiences = s->audience, .leeway_ms = s->leeway_ms,
-        .require_exp = s->require_exp, .user_claim = s->user_claim};
+    struct verify_policy p = {.issuers = s->issuer,
+        .audiences = s->audience,
+        .leeway_ms = s->leeway_ms,
+        .require_exp = s->require_exp,
+        .user_claim = s->user_claim};
     char ignored[128];
     read_algorithms(s, &p.algorithms, ignored, sizeof(ignored));
     return p;

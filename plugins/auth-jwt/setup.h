@@ -40,10 +40,10 @@ bool setup_is_lenient(const hb_host *host);
 /* Would these do? Reads the files that they name. False with a sentence. */
 bool setup_check(const struct setup *s, bool lenient, char *error, size_t error_size);
 
-/* What they fix, and what the JWKS file holds now: owned by the caller; *file is NULL without such a
- * file. May block: reads files. False with a sentence, and nothing given. */
-bool setup_keys(const struct setup *s, bool lenient, struct keys **fixed, struct keys **file, char *error,
-    size_t error_size);
+/* What they fix, and what the JWKS file holds now: owned by the caller; *file is NULL without such
+ * a file. May block: reads files. False with a sentence, and nothing given. */
+bool setup_keys(const struct setup *s, bool lenient, struct keys **fixed, struct keys **file,
+    char *error, size_t error_size);
 
 /* Both borrow from `s`, which passed setup_check. */
 struct verify_policy setup_policy(const struct setup *s);

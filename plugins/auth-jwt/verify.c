@@ -27,7 +27,8 @@ const char *verify_reason(enum verify_result r)
 static bool split(hb_str token, struct parts *out)
 {
     const char *end = token.p + token.n;
-    const char *dot1 = token.n && token.n <= VERIFY_TOKEN_MAX ? memchr(token.p, '.', token.n) : NULL;
+    const char *dot1 =
+        token.n && token.n <= VERIFY_TOKEN_MAX ? memchr(token.p, '.', token.n) : NULL;
     const char *dot2 = dot1 ? memchr(dot1 + 1, '.', (size_t)(end - dot1 - 1)) : NULL;
     if (!dot2 || memchr(dot2 + 1, '.', (size_t)(end - dot2 - 1)))
         return false;
@@ -42,7 +43,8 @@ static bool split(hb_str token, struct parts *out)
 static json_t *read_object(hb_str part, unsigned char *scratch)
 {
     ptrdiff_t n = b64_decode(part, scratch);
-    json_t *root = n > 0 ? json_loadb((char *)scratch, (size_t)n, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_t *root =
+        n > 0 ? json_loadb((char *)scratch, (size_t)n, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (root && !json_is_object(root)) {
         json_decref(root);
         return NULL;
@@ -117,8 +119,8 @@ static enum verify_result check_head(const struct parts *parts, const struct key
     return r;
 }
 
-enum verify_result verify_token(hb_str token, const struct keys *keys, const struct verify_policy *policy,
-    int64_t now_ms, struct claims **out)
+enum verify_result verify_token(hb_str token, const struct keys *keys,
+    const struct verify_policy *policy, int64_t now_ms, struct claims **out)
 {
     struct parts parts;
     if (!split(token, &parts))

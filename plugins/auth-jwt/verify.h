@@ -20,27 +20,27 @@ enum {
 /* The names of all but VERIFY_OK are values of the metric's label `reason`. */
 enum verify_result {
     VERIFY_OK,
-    VERIFY_MISSING,       /* not from verify_token: nobody brought a token */
+    VERIFY_MISSING, /* not from verify_token: nobody brought a token */
     VERIFY_MALFORMED,
     VERIFY_SIGNATURE,
     VERIFY_EXPIRED,
     VERIFY_NOT_YET_VALID,
     VERIFY_ISSUER,
     VERIFY_AUDIENCE,
-    VERIFY_ALGORITHM,     /* none, not allowed here, or not the key's */
-    VERIFY_UNKNOWN_KEY,   /* its kid is nobody's here: another set of keys may know it */
-    VERIFY_CLAIM,         /* one is missing or malformed */
-    VERIFY_UNAVAILABLE,   /* not from verify_token: the keys could not be fetched */
+    VERIFY_ALGORITHM,   /* none, not allowed here, or not the key's */
+    VERIFY_UNKNOWN_KEY, /* its kid is nobody's here: another set of keys may know it */
+    VERIFY_CLAIM,       /* one is missing or malformed */
+    VERIFY_UNAVAILABLE, /* not from verify_token: the keys could not be fetched */
     VERIFY_COUNT
 };
 const char *verify_reason(enum verify_result r);
 
 struct verify_policy {
-    unsigned algorithms;          /* a set; 0: whatever the keys are pinned to */
+    unsigned algorithms;           /* a set; 0: whatever the keys are pinned to */
     hb_strings issuers, audiences; /* one of them must match; empty: not looked at */
     int64_t leeway_ms;
     bool require_exp;
-    const char *user_claim;       /* the claim that names the user */
+    const char *user_claim; /* the claim that names the user */
 };
 
 /* What a good token says. One block: free it with claims_free. */
@@ -49,16 +49,16 @@ struct claims {
     int64_t not_before_ms; /* likewise; INT64_MIN: no such claim */
     int64_t issued_at;     /* seconds since 1970; 0: unknown */
     hb_str user;
-    hb_str rights;         /* the claim `hubbub` as JSON text; absent: none */
-    hb_str token_id;       /* jti; absent: none */
-    size_t size;           /* of this block, in bytes */
+    hb_str rights;   /* the claim `hubbub` as JSON text; absent: none */
+    hb_str token_id; /* jti; absent: none */
+    size_t size;     /* of this block, in bytes */
     char text[];
 };
 void claims_free(struct claims *c); /* NULL is fine */
 
 /* VERIFY_OK and *out, owned by the caller; else *out is untouched. */
-enum verify_result verify_token(hb_str token, const struct keys *keys, const struct verify_policy *policy,
-    int64_t now_ms, struct claims **out);
+enum verify_result verify_token(hb_str token, const struct keys *keys,
+    const struct verify_policy *policy, int64_t now_ms, struct claims **out);
 
 /* What the clock says about claims that were good once: OK, EXPIRED or NOT_YET_VALID. */
 enum verify_result verify_times(const struct claims *c, int64_t now_ms);

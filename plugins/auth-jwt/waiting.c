@@ -12,7 +12,8 @@ struct wait *waiting_add(struct waiting *w, hb_sid sid, hb_str token, uint64_t t
     struct wait *x = waiting_fits(w, token) ? malloc(sizeof(*x) + token.n) : NULL;
     if (!x)
         return NULL;
-    *x = (struct wait){.next = w->first, .sid = sid, .refresh = refresh, .turn = turn, .n = token.n};
+    *x =
+        (struct wait){.next = w->first, .sid = sid, .refresh = refresh, .turn = turn, .n = token.n};
     memcpy(x->token, token.p, token.n);
     w->first = x;
     w->n++;

@@ -1,8 +1,8 @@
 /*
- * Everything auth-jwt reads from outside: the first byte says as what. 't': a token, against fixed keys;
- * nothing that a fuzzer makes up may verify but what is signed with the secret, and what verifies has a
- * user within bounds. 'p': a payload that is signed right, so that claims are reached. 'j': a JWK Set.
- * 'k': a PEM file. 'b': base64url, which has one spelling only.
+ * Everything auth-jwt reads from outside: the first byte says as what. 't': a token, against fixed
+ * keys; nothing that a fuzzer makes up may verify but what is signed with the secret, and what
+ * verifies has a user within bounds. 'p': a payload that is signed right, so that claims are
+ * reached. 'j': a JWK Set. 'k': a PEM file. 'b': base64url, which has one spelling only.
  */
 #include "../../plugins/auth-jwt/b64.h"
 #include "../../plugins/auth-jwt/claims.h"
@@ -15,23 +15,32 @@
 #define NOW_MS 1700000000000
 #define SECRET HB_STR("0123456789abcdef0123456789abcdef")
 
-static const char rsa[] = "{\"kty\":\"RSA\",\"kid\":\"r\",\"e\":\"AQAB\",\"n\":\"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_"
-    "wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2j"
-    "Z47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3"
-    "qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ\"}";
-static const char ec[] = "{\"kty\":\"EC\",\"kid\":\"e\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus"
+static const char rsa[] =
+    "{\"kty\":\"RSA\",\"kid\":\"r\",\"e\":\"AQAB\",\"n\":\"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_"
+    "wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_"
+    "YpRPEwOWvG6b32690r2j"
+    "Z47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-"
+    "UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3"
+    "qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_"
+    "h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ\"}";
+static const char ec[] =
+    "{\"kty\":\"EC\",\"kid\":\"e\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus"
     "9uPHvRVEU\",\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}";
 
 static const hb_str names[] = {{"joe", 3}, {"chat", 4}};
 static const struct verify_policy plain = {.user_claim = "sub"};
-static const struct verify_policy strict = {.user_claim = "sub", .issuers = {names, 2},
-    .audiences = {names, 2}, .leeway_ms = 5000, .require_exp = true};
+static const struct verify_policy strict = {.user_claim = "sub",
+    .issuers = {names, 2},
+    .audiences = {names, 2},
+    .leeway_ms = 5000,
+    .require_exp = true};
 
 static struct keys *set_of(const char *jwk)
 {
     struct jwk_report report;
     char error[160];
-    struct keys *set = jwk_read_set((hb_str){jwk, strlen(jwk)}, false, &report, error, sizeof(error));
+    struct keys *set =
+        jwk_read_set((hb_str){jwk, strlen(jwk)}, false, &report, error, sizeof(error));
     HOLDS(set && report.used == 1);
     return set;
 }

@@ -25,7 +25,8 @@ static struct post {
 static size_t n_posts;
 static char logged[LOG_BYTES];
 
-static void write_log(const hb_ctx *ctx, hb_log_level level, const char *cause, const char *sentence)
+static void write_log(
+    const hb_ctx *ctx, hb_log_level level, const char *cause, const char *sentence)
 {
     pthread_mutex_lock(&lock);
     size_t n = strlen(logged);
@@ -72,8 +73,12 @@ static void copy(char *to, size_t size, hb_str from)
 
 static void note(struct auth_answer *a, hb_verdict verdict, const hb_outcome *out)
 {
-    *a = (struct auth_answer){.given = true, .verdict = verdict, .code = out->code,
-        .expires_at = out->expires_at, .issued_at = out->issued_at, .retry_after_ms = out->retry_after_ms};
+    *a = (struct auth_answer){.given = true,
+        .verdict = verdict,
+        .code = out->code,
+        .expires_at = out->expires_at,
+        .issued_at = out->issued_at,
+        .retry_after_ms = out->retry_after_ms};
     copy(a->message, sizeof(a->message), out->message);
     copy(a->user, sizeof(a->user), out->user);
     copy(a->rights, sizeof(a->rights), out->rights);
@@ -115,7 +120,8 @@ static void session_emit(const hb_ctx *ctx, hb_sid sid, hb_str event, hb_str dat
 {
     hb_session *s = session_find(ctx, sid);
     if (s)
-        snprintf(s->emitted, sizeof(s->emitted), "%.*s %.*s", (int)event.n, event.p, (int)data.n, data.p);
+        snprintf(s->emitted, sizeof(s->emitted), "%.*s %.*s", (int)event.n, event.p, (int)data.n,
+            data.p);
 }
 
 static void timer_set(const hb_ctx *ctx, hb_timer *t, uint64_t after_ms)
@@ -129,7 +135,8 @@ static void timer_cancel(const hb_ctx *ctx, hb_timer *t)
     auth.timer = NULL;
 }
 
-static int metric(const hb_ctx *ctx, const char *name, const char *help, const char *label, bool counter)
+static int metric(
+    const hb_ctx *ctx, const char *name, const char *help, const char *label, bool counter)
 {
     snprintf(metrics.labels[metrics.n], sizeof(metrics.labels[0]), "%s{%s}", name, label);
     metrics.values[metrics.n] = 0;
@@ -153,10 +160,21 @@ int auth_host_failures(const char *reason)
 
 struct setup auth_host_defaults(void)
 {
-    return (struct setup){.secret = "", .user_claim = "sub", .expiry_warning_ms = 60000,
-        .jwks = {.file = "", .url = "", .ca_file = "", .check_ms = 100, .refresh_ms = 900000,
-            .refetch_ms = 3600000, .timeout_ms = 3000, .size_bytes = 262144},
-        .cache = {1024, 30000}, .signing_key = "", .signing_kid = "", .signing_algorithm = ""};
+    return (struct setup){.secret = "",
+        .user_claim = "sub",
+        .expiry_warning_ms = 60000,
+        .jwks = {.file = "",
+            .url = "",
+            .ca_file = "",
+            .check_ms = 100,
+            .refresh_ms = 900000,
+            .refetch_ms = 3600000,
+            .timeout_ms = 3000,
+            .size_bytes = 262144},
+        .cache = {1024, 30000},
+        .signing_key = "",
+        .signing_kid = "",
+        .signing_algorithm = ""};
 }
 
 static void reset(const struct setup *options)
@@ -167,11 +185,24 @@ static void reset(const struct setup *options)
     logged[0] = 0;
     auth.wall_ms = 1700000000000;
     auth.now_ms = 1000000;
-    auth.host = (hb_host){.abi = HB_ABI, .size = sizeof(hb_host), .log = write_log, .now_ms = now_ms,
-        .wall_ms = wall_ms, .later = later, .complete = complete, .session_info = session_info,
-        .session_find = session_find, .session_slot = session_slot, .session_emit = session_emit,
-        .timer_set = timer_set, .timer_cancel = timer_cancel, .post = post, .workers = workers,
-        .metric = metric, .count = count, .lenient = lenient};
+    auth.host = (hb_host){.abi = HB_ABI,
+        .size = sizeof(hb_host),
+        .log = write_log,
+        .now_ms = now_ms,
+        .wall_ms = wall_ms,
+        .later = later,
+        .complete = complete,
+        .session_info = session_info,
+        .session_find = session_find,
+        .session_slot = session_slot,
+        .session_emit = session_emit,
+        .timer_set = timer_set,
+        .timer_cancel = timer_cancel,
+        .post = post,
+        .workers = workers,
+        .metric = metric,
+        .count = count,
+        .lenient = lenient};
     auth.control = (hb_ctx){.host = &auth.host, .options = options, .worker = -1};
 }
 
@@ -208,8 +239,10 @@ hb_session *auth_host_session(void)
 struct auth_answer auth_host_connect(hb_session *session, const char *token, bool refresh)
 {
     struct auth_answer a;
-    hb_connect ev = {.session = session, .refresh = refresh,
-        .credential = {token, token ? strlen(token) : 0}, .out = {.size = sizeof(hb_outcome)}};
+    hb_connect ev = {.session = session,
+        .refresh = refresh,
+        .credential = {token, token ? strlen(token) : 0},
+        .out = {.size = sizeof(hb_outcome)}};
     note(&a, hubbub_module.hooks->connect(&auth.worker, &ev), &ev.out);
     if (a.verdict == HB_ALLOW && !refresh)
         hubbub_module.hooks->opened(&auth.worker, session);

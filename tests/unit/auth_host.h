@@ -1,6 +1,6 @@
 /*
- * A host for the module auth-jwt alone: one worker, which is the test's own thread, sessions that are a
- * few fields, a clock that stands still. What other threads post waits until auth_host_run.
+ * A host for the module auth-jwt alone: one worker, which is the test's own thread, sessions that
+ * are a few fields, a clock that stands still. What other threads post waits until auth_host_run.
  */
 #ifndef TESTS_AUTH_HOST_H
 #define TESTS_AUTH_HOST_H
@@ -40,9 +40,9 @@ struct auth_host {
     size_t n_sessions;
     hb_ticket tickets[2048];
     size_t n_tickets;
-    hb_timer *timer;      /* set */
+    hb_timer *timer; /* set */
     uint64_t timer_ms;
-    char error[512];      /* of init or check */
+    char error[512]; /* of init or check */
 };
 extern struct auth_host auth;
 

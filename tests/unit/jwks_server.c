@@ -25,8 +25,10 @@ static void answer(int fd)
     pthread_cond_broadcast(&changed);
     while (held && !stopping)
         pthread_cond_wait(&changed, &lock);
-    int n = asprintf(&response, "HTTP/1.1 %d Whatever\r\nLocation: %s/elsewhere\r\nContent-Length: %zu\r\n"
-        "Connection: close\r\n\r\n%s", status, url, strlen(body), body);
+    int n = asprintf(&response,
+        "HTTP/1.1 %d Whatever\r\nLocation: %s/elsewhere\r\nContent-Length: %zu\r\n"
+        "Connection: close\r\n\r\n%s",
+        status, url, strlen(body), body);
     pthread_mutex_unlock(&lock);
     for (int sent = 0; sent < n;) {
         ssize_t k = send(fd, response + sent, (size_t)(n - sent), MSG_NOSIGNAL);

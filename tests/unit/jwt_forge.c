@@ -168,7 +168,8 @@ const char *forge_hs(const char *alg, hb_str secret, const char *header, const c
     const char *text = join(header, payload);
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned n = 0;
-    must(HMAC(digest_of(alg), secret.p, (int)secret.n, (const unsigned char *)text, strlen(text), mac, &n));
+    must(HMAC(digest_of(alg), secret.p, (int)secret.n, (const unsigned char *)text, strlen(text),
+        mac, &n));
     return forge_text("%s.%s", text, forge_base64url(mac, n));
 }
 

@@ -1,7 +1,7 @@
 /*
- * Tokens and keys for the tests of auth-jwt, right ones and every kind of wrong one: header and payload
- * are signed as they are given. Made with OpenSSL alone, apart from the code under test. What is
- * returned lives until the program ends.
+ * Tokens and keys for the tests of auth-jwt, right ones and every kind of wrong one: header and
+ * payload are signed as they are given. Made with OpenSSL alone, apart from the code under test.
+ * What is returned lives until the program ends.
  */
 #ifndef TESTS_JWT_FORGE_H
 #define TESTS_JWT_FORGE_H
@@ -11,9 +11,9 @@
 
 #define FORGE_SECRET "0123456789abcdef0123456789abcdef-a-secret"
 
-EVP_PKEY *forge_rsa(int bits);           /* the same one for the same bits */
-EVP_PKEY *forge_rsa_other(int bits);     /* another one, each time */
-EVP_PKEY *forge_ec(const char *curve);   /* "P-256"…: the same one for the same curve */
+EVP_PKEY *forge_rsa(int bits);         /* the same one for the same bits */
+EVP_PKEY *forge_rsa_other(int bits);   /* another one, each time */
+EVP_PKEY *forge_ec(const char *curve); /* "P-256"…: the same one for the same curve */
 const char *forge_public_pem(EVP_PKEY *pkey);
 const char *forge_private_pem(EVP_PKEY *pkey);
 /* The public half as a JWK; `extra` is put in front of its members: "\"kid\":\"a\"," */

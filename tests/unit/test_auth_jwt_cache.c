@@ -145,8 +145,9 @@ TEST(sessions_that_are_gone_do_not_pile_up)
 {
     struct expiry e = {0};
     for (hb_sid i = 0; i < 100000; i++)
-        CHECK(expiry_push(&e, (struct expiry_entry){(int64_t)(100000 - i), 0, i % 200 ? 2 : 2 * i + 1},
-            odd_live, NULL));
+        CHECK(expiry_push(&e,
+            (struct expiry_entry){(int64_t)(100000 - i), 0, i % 200 ? 2 : 2 * i + 1}, odd_live,
+            NULL));
     CHECK(e.n < 5000);
     size_t live = 0;
     for (; expiry_first(&e); expiry_pop(&e))

@@ -107,16 +107,18 @@ static size_t used_alone(const char *jwk)
 
 TEST(a_jwk_set_gives_its_signature_keys_and_skips_the_rest)
 {
-    const char *text = forge_text("{\"keys\":[%s,%s,%s,%s,{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AA\"},7]}",
-        forge_jwk(forge_rsa(2048), "\"kid\":\"r\",\"use\":\"sig\",\"alg\":\"RS256\","),
-        forge_jwk(forge_ec("P-384"), "\"kid\":\"e\",\"key_ops\":[\"verify\"],"),
-        forge_jwk(forge_rsa(2048), "\"kid\":\"x\",\"use\":\"enc\","),
-        forge_jwk(forge_rsa(2048), "\"kid\":\"y\",\"alg\":\"RSA-OAEP\","));
+    const char *text =
+        forge_text("{\"keys\":[%s,%s,%s,%s,{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AA\"},7]}",
+            forge_jwk(forge_rsa(2048), "\"kid\":\"r\",\"use\":\"sig\",\"alg\":\"RS256\","),
+            forge_jwk(forge_ec("P-384"), "\"kid\":\"e\",\"key_ops\":[\"verify\"],"),
+            forge_jwk(forge_rsa(2048), "\"kid\":\"x\",\"use\":\"enc\","),
+            forge_jwk(forge_rsa(2048), "\"kid\":\"y\",\"alg\":\"RSA-OAEP\","));
     struct keys *set = jwk_read_set(forge_str(text), false, &report, error, sizeof(error));
     CHECK(set);
     CHECK_INT(report.used, 2);
     CHECK_INT(report.skipped, 4);
-    CHECK(keys_has_kid(set, HB_STR("r")) && keys_has_kid(set, HB_STR("e")) && !keys_has_kid(set, HB_STR("x")));
+    CHECK(keys_has_kid(set, HB_STR("r")) && keys_has_kid(set, HB_STR("e")) &&
+          !keys_has_kid(set, HB_STR("x")));
     CHECK_INT(key_algorithms(keys_at(set, 0)), ALG_BIT(ALG_RS256));
     CHECK_INT(key_algorithms(keys_at(set, 1)), ALG_BIT(ALG_ES384));
     keys_unref(set);
@@ -136,7 +138,7 @@ TEST(a_jwk_for_another_type_of_algorithm_is_skipped)
 TEST(a_symmetric_jwk_is_used_from_a_file_only)
 {
     const char *text = "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"s\",\"alg\":\"HS256\",\"k\":"
-        "\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY\"}]}";
+                       "\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY\"}]}";
     CHECK_INT(used(text, true), 1);
     CHECK_INT(used(text, false), 0);
     CHECK_INT(used("{\"keys\":[{\"kty\":\"oct\",\"k\":\"c2hvcnQ\"}]}", true), 0);
@@ -156,9 +158,11 @@ TEST(a_point_off_its_curve_is_skipped)
 
 TEST(malformed_jwks_are_skipped)
 {
-    static const char *const bad[] = {"{}", "[]", "null", "{\"kty\":\"RSA\"}", "{\"kty\":\"EC\",\"crv\":\"P-256\"}",
-        "{\"kty\":\"RSA\",\"n\":\"AQ\",\"e\":\"AQAB\"}", "{\"kty\":\"RSA\",\"n\":\"!\",\"e\":\"AQAB\"}",
-        "{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"\"}", "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA\",\"y\":\"AA\"}",
+    static const char *const bad[] = {"{}", "[]", "null", "{\"kty\":\"RSA\"}",
+        "{\"kty\":\"EC\",\"crv\":\"P-256\"}", "{\"kty\":\"RSA\",\"n\":\"AQ\",\"e\":\"AQAB\"}",
+        "{\"kty\":\"RSA\",\"n\":\"!\",\"e\":\"AQAB\"}",
+        "{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"\"}",
+        "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA\",\"y\":\"AA\"}",
         "{\"kty\":\"EC\",\"crv\":\"P-999\",\"x\":\"AA\",\"y\":\"AA\"}", "{\"kty\":7}"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         CHECK_INT(used_alone(bad[i]), 0);
@@ -194,9 +198,11 @@ TEST(a_set_is_bounded)
     struct keys *set = keys_create();
     bool fits = true;
     for (int i = 0; i < KEYS_MAX; i++)
-        fits = fits && keys_add(set, key_from_secret(no_kid, 0, HB_STR(FORGE_SECRET), false, error, sizeof(error)));
+        fits = fits && keys_add(set, key_from_secret(no_kid, 0, HB_STR(FORGE_SECRET), false, error,
+                                         sizeof(error)));
     CHECK(fits);
-    CHECK(!keys_add(set, key_from_secret(no_kid, 0, HB_STR(FORGE_SECRET), false, error, sizeof(error))));
+    CHECK(!keys_add(
+        set, key_from_secret(no_kid, 0, HB_STR(FORGE_SECRET), false, error, sizeof(error))));
     CHECK_INT(keys_count(set), KEYS_MAX);
     keys_unref(set);
 }

@@ -1,4 +1,5 @@
-/* The module auth-jwt as a host sees it: hooks, late answers, warnings, reload, the token command. */
+/* The module auth-jwt as a host sees it: hooks, late answers, warnings, reload, the token command.
+ */
 #include "../../plugins/auth-jwt/mint.h"
 #include "auth_host.h"
 #include "jwks_server.h"
@@ -39,8 +40,9 @@ TEST(a_good_token_says_who_it_is_and_what_it_may)
 {
     struct setup s = with_secret();
     CHECK(auth_host_start(&s));
-    struct auth_answer a = connect_new(forge_simple("{\"sub\":\"alice\",\"exp\":1700000100,\"iat\":1699999000,"
-        "\"jti\":\"t1\",\"hubbub\":{\"join\":[\"*\"]}}"));
+    struct auth_answer a =
+        connect_new(forge_simple("{\"sub\":\"alice\",\"exp\":1700000100,\"iat\":1699999000,"
+                                 "\"jti\":\"t1\",\"hubbub\":{\"join\":[\"*\"]}}"));
     CHECK_INT(a.verdict, HB_ALLOW);
     CHECK_STR(forge_str(a.user), "alice");
     CHECK_STR(forge_str(a.rights), "{\"join\":[\"*\"]}");
@@ -69,10 +71,10 @@ TEST(refusals_say_as_much_as_a_client_may_know)
     check_refused(connect_new(NULL), HB_UNAUTHORIZED, "Authentication required");
     check_refused(connect_new("nonsense"), HB_UNAUTHORIZED, "Invalid token");
     check_refused(connect_new(""), HB_UNAUTHORIZED, "Invalid token");
-    check_refused(connect_new(forge_unsigned("{\"alg\":\"none\"}", "{\"sub\":\"a\"}")), HB_UNAUTHORIZED,
-        "Invalid token");
-    check_refused(connect_new(forge_simple("{\"sub\":\"alice\",\"exp\":1699999999}")), HB_TOKEN_EXPIRED,
-        "Token expired");
+    check_refused(connect_new(forge_unsigned("{\"alg\":\"none\"}", "{\"sub\":\"a\"}")),
+        HB_UNAUTHORIZED, "Invalid token");
+    check_refused(connect_new(forge_simple("{\"sub\":\"alice\",\"exp\":1699999999}")),
+        HB_TOKEN_EXPIRED, "Token expired");
     CHECK_INT(auth_host_failures("missing"), 1);
     CHECK_INT(auth_host_failures("malformed"), 2);
     CHECK_INT(auth_host_failures("algorithm"), 1);
@@ -152,7 +154,9 @@ TEST(a_refresh_moves_the_warning)
     CHECK(auth_host_start(&s));
     hb_session *session = auth_host_session();
     auth_host_connect(session, forge_simple("{\"sub\":\"alice\",\"exp\":1700000300}"), false);
-    CHECK_INT(auth_host_connect(session, forge_simple("{\"sub\":\"alice\",\"exp\":1700000500}"), true).verdict,
+    CHECK_INT(
+        auth_host_connect(session, forge_simple("{\"sub\":\"alice\",\"exp\":1700000500}"), true)
+            .verdict,
         HB_ALLOW);
     fire_at(1700000240000);
     CHECK_STR(forge_str(session->emitted), "");
@@ -289,7 +293,9 @@ TEST(a_token_that_comes_before_the_first_fetch_is_over_waits_for_it)
     CHECK(auth_host_start(&s));
     CHECK(jwks_server_wait_hits(1));
     CHECK_INT(connect_new(signed_by(forge_rsa(2048), "k1")).verdict, HB_LATER);
-    CHECK_INT(connect_new(forge_signed("RS256", forge_rsa(2048), "{\"alg\":\"RS256\"}", "{\"sub\":\"b\"}")).verdict,
+    CHECK_INT(connect_new(
+                  forge_signed("RS256", forge_rsa(2048), "{\"alg\":\"RS256\"}", "{\"sub\":\"b\"}"))
+                  .verdict,
         HB_LATER);
     jwks_server_hold(false);
     CHECK(auth_host_run(2));
@@ -392,7 +398,8 @@ TEST(an_hmac_with_a_fetched_public_key_is_refused)
     jwks_server_answer(200, set_of(forge_rsa(2048), "k1"));
     CHECK(auth_host_start(&s));
     CHECK(auth_host_wait_log("1 keys"));
-    check_refused(connect_new(forge_hs("HS256", pem, "{\"alg\":\"HS256\",\"kid\":\"k1\"}", "{\"sub\":\"a\"}")),
+    check_refused(connect_new(forge_hs(
+                      "HS256", pem, "{\"alg\":\"HS256\",\"kid\":\"k1\"}", "{\"sub\":\"a\"}")),
         HB_UNAUTHORIZED, "Invalid token");
     CHECK_INT(auth_host_failures("algorithm"), 1);
     stop_both();
@@ -491,7 +498,8 @@ TEST(entries_of_keys_are_explained_by_number)
     struct setup s = with_secret();
     CHECK(auth_host_start(&s));
     auth_host_stop();
-    struct setup_key entries[] = {{"a", "HS256", FORGE_SECRET, ""}, {"b", "RS256", FORGE_SECRET, ""}};
+    struct setup_key entries[] = {
+        {"a", "HS256", FORGE_SECRET, ""}, {"b", "RS256", FORGE_SECRET, ""}};
     s = auth_host_defaults();
     s.keys = (hb_list){entries, 2};
     check_fault(&s, "keys, entry 2: RS256 does not fit");
@@ -505,8 +513,11 @@ TEST(entries_of_keys_are_explained_by_number)
 
 static char *mint(const struct setup *s, int64_t ttl_ms, const char *claim, char error[512])
 {
-    struct mint_request r = {.user = "alice", .ttl_ms = ttl_ms, .claims = &claim,
-        .n_claims = claim ? 1 : 0, .now_ms = 1700000000000};
+    struct mint_request r = {.user = "alice",
+        .ttl_ms = ttl_ms,
+        .claims = &claim,
+        .n_claims = claim ? 1 : 0,
+        .now_ms = 1700000000000};
     error[0] = 0;
     return mint_token(s, &r, error, 512);
 }

@@ -12,8 +12,8 @@ enum { NOW = 1700000000 }; /* seconds */
 static struct claims *found;
 static char error[256];
 
-static enum verify_result verify_with(const char *token, const struct keys *keys,
-    const struct verify_policy *policy, int64_t now_ms)
+static enum verify_result verify_with(
+    const char *token, const struct keys *keys, const struct verify_policy *policy, int64_t now_ms)
 {
     claims_free(found);
     found = NULL;
@@ -30,7 +30,8 @@ static const struct verify_policy plain = {.user_claim = "sub"};
 static struct keys *of_secret(void)
 {
     struct keys *set = keys_create();
-    keys_add(set, key_from_secret((hb_str){NULL, 0}, 0, HB_STR(FORGE_SECRET), false, error, sizeof(error)));
+    keys_add(set,
+        key_from_secret((hb_str){NULL, 0}, 0, HB_STR(FORGE_SECRET), false, error, sizeof(error)));
     return set;
 }
 
@@ -38,7 +39,8 @@ static struct keys *of_pkey(EVP_PKEY *pkey, const char *kid, unsigned pinned)
 {
     struct keys *set = keys_create();
     hb_str name = {kid, kid ? strlen(kid) : 0};
-    keys_add(set, key_from_pem(name, pinned, forge_str(forge_public_pem(pkey)), error, sizeof(error)));
+    keys_add(
+        set, key_from_pem(name, pinned, forge_str(forge_public_pem(pkey)), error, sizeof(error)));
     return set;
 }
 
@@ -74,7 +76,9 @@ static enum verify_result judge_by_pkey(const char *token, EVP_PKEY *pkey)
 
 /* ---- Known answers: RFC 7515, appendix A. */
 
-#define RFC_PAYLOAD "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+#define RFC_PAYLOAD                                                                                \
+    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVl" \
+    "fQ"
 
 static enum verify_result judge_rfc(const char *jwk, const char *token)
 {
@@ -89,36 +93,43 @@ static enum verify_result judge_rfc(const char *jwk, const char *token)
 
 TEST(the_hs256_example_of_rfc_7515_is_good)
 {
-    CHECK_INT(judge_rfc("{\"kty\":\"oct\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75"
+    CHECK_INT(
+        judge_rfc("{\"kty\":\"oct\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75"
                   "aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow\"}",
-                  "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." RFC_PAYLOAD
-                  ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"), VERIFY_OK);
+            "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." RFC_PAYLOAD
+            ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+        VERIFY_OK);
     CHECK_STR(found->user, "joe");
     CHECK_INT(found->expires_ms, 1300819380000);
 }
 
 TEST(the_rs256_example_of_rfc_7515_is_good)
 {
-    CHECK_INT(judge_rfc("{\"kty\":\"RSA\",\"n\":\"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26m"
-                  "PddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r"
-                  "2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapH"
-                  "g665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2"
-                  "ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ\",\"e\":\"AQAB\"}",
-                  "eyJhbGciOiJSUzI1NiJ9." RFC_PAYLOAD
-                  ".cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YK"
-                  "t_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBAr"
-                  "LIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7n"
-                  "oOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUP"
-                  "QGe77Rw"), VERIFY_OK);
+    CHECK_INT(
+        judge_rfc(
+            "{\"kty\":\"RSA\",\"n\":\"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26m"
+            "PddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r"
+            "2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapH"
+            "g665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2"
+            "ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ\",\"e\":\"AQAB\"}",
+            "eyJhbGciOiJSUzI1NiJ9." RFC_PAYLOAD
+            ".cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YK"
+            "t_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBAr"
+            "LIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7n"
+            "oOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUP"
+            "QGe77Rw"),
+        VERIFY_OK);
 }
 
 TEST(the_es256_example_of_rfc_7515_is_good)
 {
-    CHECK_INT(judge_rfc("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uP"
+    CHECK_INT(
+        judge_rfc("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uP"
                   "HvRVEU\",\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}",
-                  "eyJhbGciOiJFUzI1NiJ9." RFC_PAYLOAD
-                  ".DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6N"
-                  "U1Q"), VERIFY_OK);
+            "eyJhbGciOiJFUzI1NiJ9." RFC_PAYLOAD
+            ".DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6N"
+            "U1Q"),
+        VERIFY_OK);
 }
 
 /* ---- Algorithms. */
@@ -128,7 +139,8 @@ TEST(every_hs_algorithm_verifies)
     static const char *const algs[] = {"HS256", "HS384", "HS512"};
     for (size_t i = 0; i < 3; i++) {
         const char *header = forge_text("{\"alg\":\"%s\"}", algs[i]);
-        CHECK_INT(judge_token(forge_hs(algs[i], HB_STR(FORGE_SECRET), header, "{\"sub\":\"a\"}")), VERIFY_OK);
+        CHECK_INT(judge_token(forge_hs(algs[i], HB_STR(FORGE_SECRET), header, "{\"sub\":\"a\"}")),
+            VERIFY_OK);
     }
 }
 
@@ -149,8 +161,10 @@ TEST(every_es_algorithm_verifies_with_its_own_curve_only)
     for (size_t i = 0; i < 3; i++)
         for (size_t j = 0; j < 3; j++) {
             const char *header = forge_text("{\"alg\":\"%s\"}", algs[i]);
-            const char *token = forge_signed(algs[i], forge_ec(curves[j]), header, "{\"sub\":\"a\"}");
-            CHECK_INT(judge_by_pkey(token, forge_ec(curves[j])), i == j ? VERIFY_OK : VERIFY_ALGORITHM);
+            const char *token =
+                forge_signed(algs[i], forge_ec(curves[j]), header, "{\"sub\":\"a\"}");
+            CHECK_INT(
+                judge_by_pkey(token, forge_ec(curves[j])), i == j ? VERIFY_OK : VERIFY_ALGORITHM);
         }
 }
 
@@ -161,7 +175,8 @@ TEST(none_is_refused_in_every_spelling)
         const char *header = forge_text("{\"alg\":\"%s\"}", names[i]);
         CHECK_INT(judge_token(forge_unsigned(header, "{\"sub\":\"a\"}")), VERIFY_ALGORITHM);
     }
-    CHECK_INT(judge_token(forge_unsigned("{\"alg\":\"HS256\"}", "{\"sub\":\"a\"}")), VERIFY_SIGNATURE);
+    CHECK_INT(
+        judge_token(forge_unsigned("{\"alg\":\"HS256\"}", "{\"sub\":\"a\"}")), VERIFY_SIGNATURE);
     CHECK_INT(judge_token(forge_unsigned("{}", "{\"sub\":\"a\"}")), VERIFY_MALFORMED);
     CHECK_INT(judge_token(forge_unsigned("{\"alg\":null}", "{\"sub\":\"a\"}")), VERIFY_MALFORMED);
 }
@@ -171,14 +186,18 @@ TEST(an_hmac_made_with_the_text_of_a_public_key_is_refused)
     EVP_PKEY *all[] = {forge_rsa(2048), forge_ec("P-256")};
     for (size_t i = 0; i < 2; i++) {
         hb_str pem = forge_str(forge_public_pem(all[i])), trimmed = {pem.p, pem.n - 1};
-        CHECK_INT(judge_by_pkey(forge_hs("HS256", pem, "{\"alg\":\"HS256\"}", "{\"sub\":\"a\"}"), all[i]),
+        CHECK_INT(
+            judge_by_pkey(forge_hs("HS256", pem, "{\"alg\":\"HS256\"}", "{\"sub\":\"a\"}"), all[i]),
             VERIFY_ALGORITHM);
-        CHECK_INT(judge_by_pkey(forge_hs("HS256", trimmed, "{\"alg\":\"HS256\"}", "{\"sub\":\"a\"}"), all[i]),
+        CHECK_INT(judge_by_pkey(
+                      forge_hs("HS256", trimmed, "{\"alg\":\"HS256\"}", "{\"sub\":\"a\"}"), all[i]),
             VERIFY_ALGORITHM);
         /* under the name of the key as well */
         struct keys *keys = of_pkey(all[i], "k1", 0);
-        CHECK_INT(verify_with(forge_hs("HS256", pem, "{\"alg\":\"HS256\",\"kid\":\"k1\"}", "{\"sub\":\"a\"}"),
-                      keys, &plain, NOW_MS), VERIFY_ALGORITHM);
+        CHECK_INT(verify_with(forge_hs("HS256", pem, "{\"alg\":\"HS256\",\"kid\":\"k1\"}",
+                                  "{\"sub\":\"a\"}"),
+                      keys, &plain, NOW_MS),
+            VERIFY_ALGORITHM);
         keys_unref(keys);
     }
 }
@@ -187,8 +206,8 @@ TEST(an_hmac_under_the_name_of_a_public_key_is_refused_though_there_is_a_secret)
 {
     struct keys *keys = of_pkey(forge_rsa(2048), "k1", 0), *secret = of_secret();
     keys_add_all(keys, secret);
-    const char *token = forge_hs("HS256", HB_STR(FORGE_SECRET), "{\"alg\":\"HS256\",\"kid\":\"k1\"}",
-        "{\"sub\":\"a\"}");
+    const char *token = forge_hs(
+        "HS256", HB_STR(FORGE_SECRET), "{\"alg\":\"HS256\",\"kid\":\"k1\"}", "{\"sub\":\"a\"}");
     CHECK_INT(verify_with(token, keys, &plain, NOW_MS), VERIFY_ALGORITHM);
     keys_unref(keys);
     keys_unref(secret);
@@ -196,7 +215,8 @@ TEST(an_hmac_under_the_name_of_a_public_key_is_refused_though_there_is_a_secret)
 
 TEST(an_rsa_signature_under_an_ec_name_is_refused)
 {
-    const char *token = forge_signed("RS256", forge_rsa(2048), "{\"alg\":\"ES256\"}", "{\"sub\":\"a\"}");
+    const char *token =
+        forge_signed("RS256", forge_rsa(2048), "{\"alg\":\"ES256\"}", "{\"sub\":\"a\"}");
     CHECK_INT(judge_by_pkey(token, forge_rsa(2048)), VERIFY_ALGORITHM);
     CHECK_INT(judge_by_pkey(token, forge_ec("P-256")), VERIFY_SIGNATURE);
 }
@@ -205,10 +225,14 @@ TEST(a_key_is_pinned_to_its_algorithm)
 {
     struct keys *keys = of_pkey(forge_rsa(2048), "k1", ALG_BIT(ALG_RS512));
     const char *payload = "{\"sub\":\"a\"}";
-    CHECK_INT(verify_with(forge_signed("RS256", forge_rsa(2048), "{\"alg\":\"RS256\",\"kid\":\"k1\"}", payload),
-                  keys, &plain, NOW_MS), VERIFY_ALGORITHM);
-    CHECK_INT(verify_with(forge_signed("RS512", forge_rsa(2048), "{\"alg\":\"RS512\",\"kid\":\"k1\"}", payload),
-                  keys, &plain, NOW_MS), VERIFY_OK);
+    CHECK_INT(verify_with(forge_signed("RS256", forge_rsa(2048),
+                              "{\"alg\":\"RS256\",\"kid\":\"k1\"}", payload),
+                  keys, &plain, NOW_MS),
+        VERIFY_ALGORITHM);
+    CHECK_INT(verify_with(forge_signed("RS512", forge_rsa(2048),
+                              "{\"alg\":\"RS512\",\"kid\":\"k1\"}", payload),
+                  keys, &plain, NOW_MS),
+        VERIFY_OK);
     keys_unref(keys);
 }
 
@@ -221,16 +245,20 @@ TEST(an_algorithm_that_the_policy_does_not_name_is_refused)
 TEST(keys_that_a_token_brings_along_prove_nothing)
 {
     EVP_PKEY *mine = forge_rsa_other(2048);
-    const char *header = forge_text("{\"alg\":\"RS256\",\"jwk\":%s,\"jku\":\"http://127.0.0.1/\",\"x5u\":"
-        "\"http://127.0.0.1/\"}", forge_jwk(mine, ""));
-    CHECK_INT(judge_by_pkey(forge_signed("RS256", mine, header, "{\"sub\":\"a\"}"), forge_rsa(2048)),
+    const char *header =
+        forge_text("{\"alg\":\"RS256\",\"jwk\":%s,\"jku\":\"http://127.0.0.1/\",\"x5u\":"
+                   "\"http://127.0.0.1/\"}",
+            forge_jwk(mine, ""));
+    CHECK_INT(
+        judge_by_pkey(forge_signed("RS256", mine, header, "{\"sub\":\"a\"}"), forge_rsa(2048)),
         VERIFY_SIGNATURE);
 }
 
 TEST(critical_headers_are_refused)
 {
     CHECK_INT(judge_token(forge_hs("HS256", HB_STR(FORGE_SECRET),
-                  "{\"alg\":\"HS256\",\"crit\":[\"b64\"],\"b64\":false}", "{\"sub\":\"a\"}")), VERIFY_MALFORMED);
+                  "{\"alg\":\"HS256\",\"crit\":[\"b64\"],\"b64\":false}", "{\"sub\":\"a\"}")),
+        VERIFY_MALFORMED);
 }
 
 /* ---- Choosing the key. */
@@ -240,24 +268,35 @@ TEST(the_key_is_chosen_by_kid)
     struct keys *keys = of_pkey(forge_rsa(2048), "k1", 0);
     struct keys *other = of_pkey(forge_ec("P-256"), "k2", 0);
     keys_add_all(keys, other);
-    CHECK_INT(verify_with(forge_signed("ES256", forge_ec("P-256"), "{\"alg\":\"ES256\",\"kid\":\"k2\"}",
-                  "{\"sub\":\"a\"}"), keys, &plain, NOW_MS), VERIFY_OK);
-    CHECK_INT(verify_with(forge_signed("ES256", forge_ec("P-256"), "{\"alg\":\"ES256\",\"kid\":\"k1\"}",
-                  "{\"sub\":\"a\"}"), keys, &plain, NOW_MS), VERIFY_ALGORITHM);
-    CHECK_INT(verify_with(forge_signed("ES256", forge_ec("P-256"), "{\"alg\":\"ES256\",\"kid\":\"k3\"}",
-                  "{\"sub\":\"a\"}"), keys, &plain, NOW_MS), VERIFY_UNKNOWN_KEY);
-    CHECK_INT(verify_with(forge_signed("ES256", forge_ec("P-256"), "{\"alg\":\"ES256\"}", "{\"sub\":\"a\"}"),
-                  keys, &plain, NOW_MS), VERIFY_OK);
+    CHECK_INT(verify_with(forge_signed("ES256", forge_ec("P-256"),
+                              "{\"alg\":\"ES256\",\"kid\":\"k2\"}", "{\"sub\":\"a\"}"),
+                  keys, &plain, NOW_MS),
+        VERIFY_OK);
+    CHECK_INT(verify_with(forge_signed("ES256", forge_ec("P-256"),
+                              "{\"alg\":\"ES256\",\"kid\":\"k1\"}", "{\"sub\":\"a\"}"),
+                  keys, &plain, NOW_MS),
+        VERIFY_ALGORITHM);
+    CHECK_INT(verify_with(forge_signed("ES256", forge_ec("P-256"),
+                              "{\"alg\":\"ES256\",\"kid\":\"k3\"}", "{\"sub\":\"a\"}"),
+                  keys, &plain, NOW_MS),
+        VERIFY_UNKNOWN_KEY);
+    CHECK_INT(verify_with(forge_signed(
+                              "ES256", forge_ec("P-256"), "{\"alg\":\"ES256\"}", "{\"sub\":\"a\"}"),
+                  keys, &plain, NOW_MS),
+        VERIFY_OK);
     CHECK_INT(verify_with(forge_signed("ES256", forge_ec("P-256"), "{\"alg\":\"ES256\",\"kid\":2}",
-                  "{\"sub\":\"a\"}"), keys, &plain, NOW_MS), VERIFY_MALFORMED);
+                              "{\"sub\":\"a\"}"),
+                  keys, &plain, NOW_MS),
+        VERIFY_MALFORMED);
     keys_unref(keys);
     keys_unref(other);
 }
 
 TEST(a_key_without_a_name_serves_tokens_that_name_one)
 {
-    CHECK_INT(judge_token(forge_hs("HS256", HB_STR(FORGE_SECRET), "{\"alg\":\"HS256\",\"kid\":\"whatever\"}",
-                  "{\"sub\":\"a\"}")), VERIFY_OK);
+    CHECK_INT(judge_token(forge_hs("HS256", HB_STR(FORGE_SECRET),
+                  "{\"alg\":\"HS256\",\"kid\":\"whatever\"}", "{\"sub\":\"a\"}")),
+        VERIFY_OK);
 }
 
 TEST(two_keys_of_one_name_are_both_tried)
@@ -265,8 +304,10 @@ TEST(two_keys_of_one_name_are_both_tried)
     struct keys *keys = of_pkey(forge_rsa_other(2048), "k1", 0);
     struct keys *other = of_pkey(forge_rsa(2048), "k1", 0);
     keys_add_all(keys, other);
-    CHECK_INT(verify_with(forge_signed("RS256", forge_rsa(2048), "{\"alg\":\"RS256\",\"kid\":\"k1\"}",
-                  "{\"sub\":\"a\"}"), keys, &plain, NOW_MS), VERIFY_OK);
+    CHECK_INT(verify_with(forge_signed("RS256", forge_rsa(2048),
+                              "{\"alg\":\"RS256\",\"kid\":\"k1\"}", "{\"sub\":\"a\"}"),
+                  keys, &plain, NOW_MS),
+        VERIFY_OK);
     keys_unref(keys);
     keys_unref(other);
 }
@@ -275,8 +316,9 @@ TEST(two_keys_of_one_name_are_both_tried)
 
 TEST(another_secret_does_not_verify)
 {
-    CHECK_INT(judge_token(forge_hs("HS256", HB_STR("another secret of thirty-two byte"), "{\"alg\":\"HS256\"}",
-                  "{\"sub\":\"a\"}")), VERIFY_SIGNATURE);
+    CHECK_INT(judge_token(forge_hs("HS256", HB_STR("another secret of thirty-two byte"),
+                  "{\"alg\":\"HS256\"}", "{\"sub\":\"a\"}")),
+        VERIFY_SIGNATURE);
 }
 
 TEST(a_token_with_any_one_character_changed_is_refused)
@@ -302,12 +344,15 @@ TEST(what_is_no_token_is_malformed)
 {
     const char *good = forge_simple("{\"sub\":\"a\"}");
     const char *bad[] = {"", ".", "..", "...", "a.b", "a.b.c", "a.b.c.d", forge_text("%s.", good),
-        forge_text("%s=", good), forge_text(" %s", good), forge_text("%s ", good), forge_text(".%s", good),
-        "\xff\xff.\xff.\xff", forge_hs("HS256", HB_STR(FORGE_SECRET), "[]", "{}"),
+        forge_text("%s=", good), forge_text(" %s", good), forge_text("%s ", good),
+        forge_text(".%s", good), "\xff\xff.\xff.\xff",
+        forge_hs("HS256", HB_STR(FORGE_SECRET), "[]", "{}"),
         forge_hs("HS256", HB_STR(FORGE_SECRET), "{\"alg\":\"HS256\"}", "[\"sub\"]"),
         forge_hs("HS256", HB_STR(FORGE_SECRET), "{\"alg\":\"HS256\"}", "{\"sub\":\"a\"} x"),
-        forge_hs("HS256", HB_STR(FORGE_SECRET), "{\"alg\":\"HS256\",\"alg\":\"HS256\"}", "{\"sub\":\"a\"}"),
-        forge_hs("HS256", HB_STR(FORGE_SECRET), "{\"alg\":\"HS256\"}", "{\"sub\":\"a\",\"sub\":\"b\"}"),
+        forge_hs("HS256", HB_STR(FORGE_SECRET), "{\"alg\":\"HS256\",\"alg\":\"HS256\"}",
+            "{\"sub\":\"a\"}"),
+        forge_hs(
+            "HS256", HB_STR(FORGE_SECRET), "{\"alg\":\"HS256\"}", "{\"sub\":\"a\",\"sub\":\"b\"}"),
         forge_hs("HS256", HB_STR(FORGE_SECRET), "{\"alg\":\"HS256\"}", "{\"sub\":\"\xff\"}")};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         CHECK_INT(judge_token(bad[i]), VERIFY_MALFORMED);
@@ -326,11 +371,14 @@ TEST(a_token_over_the_bound_is_malformed)
 TEST(an_ec_signature_in_der_or_of_zeroes_is_refused)
 {
     unsigned char zeroes[64] = {0};
-    const char *good = forge_signed("ES256", forge_ec("P-256"), "{\"alg\":\"ES256\"}", "{\"sub\":\"a\"}");
+    const char *good =
+        forge_signed("ES256", forge_ec("P-256"), "{\"alg\":\"ES256\"}", "{\"sub\":\"a\"}");
     const char *text = forge_text("%.*s", (int)(strrchr(good, '.') - good), good);
-    CHECK_INT(judge_by_pkey(forge_text("%s.%s", text, forge_base64url(zeroes, 64)), forge_ec("P-256")),
+    CHECK_INT(
+        judge_by_pkey(forge_text("%s.%s", text, forge_base64url(zeroes, 64)), forge_ec("P-256")),
         VERIFY_SIGNATURE);
-    CHECK_INT(judge_by_pkey(forge_text("%s.%s", text, forge_base64url("0E\2 !", 5)), forge_ec("P-256")),
+    CHECK_INT(
+        judge_by_pkey(forge_text("%s.%s", text, forge_base64url("0E\2 !", 5)), forge_ec("P-256")),
         VERIFY_SIGNATURE);
     CHECK_INT(judge_by_pkey(forge_text("%s.", text), forge_ec("P-256")), VERIFY_SIGNATURE);
 }
@@ -373,11 +421,13 @@ TEST(exp_is_needed_only_when_it_is_required)
 
 TEST(times_that_are_no_times_are_refused)
 {
-    static const char *const values[] = {"\"1800000000\"", "null", "-1", "1e300", "1800000000000", "true", "{}"};
+    static const char *const values[] = {
+        "\"1800000000\"", "null", "-1", "1e300", "1800000000000", "true", "{}"};
     static const char *const names[] = {"exp", "nbf", "iat"};
     for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
         for (size_t j = 0; j < 3; j++)
-            CHECK_INT(judge(forge_text("{\"sub\":\"a\",\"%s\":%s}", names[j], values[i])), VERIFY_CLAIM);
+            CHECK_INT(
+                judge(forge_text("{\"sub\":\"a\",\"%s\":%s}", names[j], values[i])), VERIFY_CLAIM);
 }
 
 TEST(remembered_claims_are_asked_for_the_time_again)
@@ -392,8 +442,9 @@ TEST(remembered_claims_are_asked_for_the_time_again)
 
 TEST(a_signature_counts_before_the_claims)
 {
-    CHECK_INT(judge_token(forge_hs("HS256", HB_STR("another secret of thirty-two byte"), "{\"alg\":\"HS256\"}",
-                  "{\"exp\":1}")), VERIFY_SIGNATURE);
+    CHECK_INT(judge_token(forge_hs("HS256", HB_STR("another secret of thirty-two byte"),
+                  "{\"alg\":\"HS256\"}", "{\"exp\":1}")),
+        VERIFY_SIGNATURE);
 }
 
 TEST(the_issuer_must_be_one_of_those_configured)
@@ -447,7 +498,8 @@ TEST(another_claim_may_name_the_user)
 
 TEST(rights_are_handed_on_as_json)
 {
-    CHECK_INT(judge("{\"sub\":\"a\",\"hubbub\":{\"join\": [\"news:*\"], \"publish\":[]}}"), VERIFY_OK);
+    CHECK_INT(
+        judge("{\"sub\":\"a\",\"hubbub\":{\"join\": [\"news:*\"], \"publish\":[]}}"), VERIFY_OK);
     CHECK_STR(found->rights, "{\"join\":[\"news:*\"],\"publish\":[]}");
     CHECK_INT(judge("{\"sub\":\"a\"}"), VERIFY_OK);
     CHECK(!found->rights.p);
@@ -455,8 +507,8 @@ TEST(rights_are_handed_on_as_json)
 
 TEST(rights_of_another_shape_refuse_the_token)
 {
-    static const char *const shapes[] = {"null", "[]", "\"*\"", "{\"join\":\"*\"}", "{\"join\":[1]}",
-        "{\"join\":null}", "{\"join\":[[\"*\"]]}", "true"};
+    static const char *const shapes[] = {"null", "[]", "\"*\"", "{\"join\":\"*\"}",
+        "{\"join\":[1]}", "{\"join\":null}", "{\"join\":[[\"*\"]]}", "true"};
     for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
         CHECK_INT(judge(forge_text("{\"sub\":\"a\",\"hubbub\":%s}", shapes[i])), VERIFY_CLAIM);
 }
