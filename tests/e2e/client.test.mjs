@@ -233,12 +233,9 @@ test('falls from WebSocket to SSE to long polling, and remembers what works', as
 
 test('without WebSocket it starts with SSE', async t => {
     const mock = await startMock(t);
-    const hub = connect(mock.base, { ...FAST, WebSocket: null });
-    t.after(() => hub.close());
-    if (!globalThis.WebSocket) {
-        await inState(hub, 'online');
-        assert.equal(hub.transport, 'sse');
-    }
+    const hub = open(t, mock, { WebSocket: null });
+    await inState(hub, 'online');
+    assert.equal(hub.transport, 'sse');
 });
 
 test('a WebSocket and a stream that open and say nothing are given up for the next', async t => {
@@ -287,7 +284,6 @@ test('switching by hand at every message misses none and repeats none', async t 
     assert.ok(!states(hub).includes('offline'));
     await fails(hub.switchTo('pigeon'), 'bad_request');
     assert.equal(mock.sessions.size, 2);
-    assert.ok(!told(bob, 'presence').some(({ event }) => event === 'leave' && 0), 'no leave');
 });
 
 test('a switch to a transport that is refused ends on one that works', async t => {
@@ -542,6 +538,21 @@ test('what the server must not send ends the connection, not the client', async 
     await inState(hub, 'online');
     mock.publish('lobby', 1);
     await received(hub, 1);
+});
+
+test('a listener may close, switch or leave at any time', async t => {
+    const mock = await startMock(t);
+    for (const type of ['state', 'joined', 'message', 'bye']) {
+        const hub = open(t, mock);
+        hub.on(type, event => ['connecting', 'closed'].includes(event.state) || hub.close());
+        hub.join('lobby').then(() => mock.publish('lobby', 1), () => {});
+        if (type === 'bye')
+            next(hub, 'state', ({ state }) => state === 'online').then(() => mock.bye({}));
+        await inState(hub, 'closed');
+    }
+    const hub = open(t, mock, { transports: TRANSPORTS });
+    const stop = hub.on('state', ({ state }) => state === 'online' && (stop(), hub.switchTo('longpoll')));
+    await next(hub, 'state', ({ transport, state }) => state === 'online' && transport === 'longpoll');
 });
 
 test('a listener that throws stops nobody else', async t => {

@@ -90,7 +90,7 @@ function network(address, options) {
     const fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
     const common = { cache: 'no-store', credentials: options.credentials };
     return {
-        base, WebSocket: options.WebSocket ?? globalThis.WebSocket,
+        base, WebSocket: 'WebSocket' in options ? options.WebSocket : globalThis.WebSocket,
         fetch: (path, init) => fetch(base + path, { ...common, ...init }),
     };
 }
@@ -465,12 +465,13 @@ export class Hub extends Emitter {
             if (room._wanted && !room.name.startsWith('@')) this.#ask(room);
         waiting.forEach((op, id) => this.#ops.set(id, op));
         this.#isReady = true;
-        this.#tell('online', { transport: this.#link.name });
-        this.#flush();
         this.#watch();
+        this.#flush();
+        this.#tell('online', { transport: this.#link.name });
     }
 
     #lost(error) {
+        if (!this.#link) return; // a listener was quicker
         const { name } = this.#link;
         const wasReady = this.#isReady;
         const isRefused = UNAUTHORIZED.includes(error.code);
@@ -652,7 +653,7 @@ export class Hub extends Emitter {
 
     #receive(message) {
         switch (isObject(message) ? message.type : null) {
-        case 'welcome': return this.#welcome(message);
+        case 'welcome': return this.#isReady || this.#welcome(message);
         case 'reply': return this.#settle(message);
         case 'joined': return this.#place(message);
         case 'message':
