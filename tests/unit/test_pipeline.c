@@ -1,0 +1,373 @@
+/* The core from op to frame, without sockets: order, recovery, bounds. */
+#include "pipeline.h"
+#include "unit.h"
+#include <stdio.h>
+#include <string.h>
+
+static const char *const one = "workers: 1\n";
+static const char *const four = "workers: 4\n";
+static char line[1024];
+
+/* An op with one or two `%s` in it. */
+#define say(fmt, a, b) (snprintf(line, sizeof(line), fmt, a, b), line)
+
+static void join(struct client *c, const char *room)
+{
+    client_send(c, say("{\"type\":\"join\",\"id\":1,\"room\":\"%s\"}%s", room, ""));
+}
+
+static void publish(struct client *c, const char *room, const char *data)
+{
+    client_send(c, say("{\"type\":\"publish\",\"id\":2,\"room\":\"%s\",\"data\":%s}", room, data));
+}
+
+TEST(a_session_is_welcomed_first)
+{
+    struct pipeline *p = pipeline_start(one, NULL);
+    struct client *c = client_open(p, 0, NULL, false);
+    const char *welcome = client_next(c);
+    CHECK(strstr(welcome, "{\"type\":\"welcome\",\"session\":\"") == welcome);
+    CHECK(strstr(welcome, "\"user\":null"));
+    CHECK_INT(strlen(client_field(welcome, "session")), 12);
+    CHECK_INT(strlen(client_field(welcome, "ticket")), 39);
+    pipeline_stop(p);
+}
+
+static void members_get_it(const char *yaml, int sender_at, int member_at, int home)
+{
+    struct pipeline *p = pipeline_start(yaml, NULL);
+    struct client *a = client_open(p, sender_at, NULL, false), *b = client_open(p, member_at, NULL, false);
+    const char *room = pipeline_room(p, "lobby", home);
+    join(a, room);
+    join(b, room);
+    publish(a, room, "{\"n\":1.10}");
+    CHECK(*client_find(a, "\"ok\":true,\"cursor\""));
+    const char *m = client_find(b, "\"type\":\"message\"");
+    CHECK(strstr(m, "\"event\":\"message\",\"data\":{\"n\":1.10},\"user\":null,\"ts\":1700000000000"));
+    CHECK(!*client_find(b, "\"type\":\"message\""));
+    pipeline_stop(p);
+}
+
+TEST(a_message_reaches_members_byte_for_byte)
+{
+    members_get_it(one, 0, 0, 0);
+}
+
+TEST(a_message_crosses_workers_wherever_the_home_is)
+{
+    members_get_it(four, 0, 1, 0);
+    members_get_it(four, 0, 1, 1);
+    members_get_it(four, 0, 1, 2);
+    members_get_it(four, 0, 0, 3);
+}
+
+TEST(echo_false_spares_the_sender_and_nobody_else)
+{
+    struct pipeline *p = pipeline_start(four, NULL);
+    struct client *a = client_open(p, 0, NULL, false), *b = client_open(p, 0, NULL, false);
+    const char *room = pipeline_room(p, "r", 2);
+    join(a, room);
+    join(b, room);
+    client_send_quietly(a, say("{\"type\":\"publish\",\"room\":\"%s\",\"data\":1,\"echo\":false}%s", room, ""));
+    client_send_quietly(a, say("{\"type\":\"publish\",\"room\":\"%s\",\"data\":2}%s", room, ""));
+    pipeline_settle(p);
+    CHECK(*client_find(b, "\"data\":1"));
+    CHECK(*client_find(b, "\"data\":2"));
+    CHECK(strstr(client_find(a, "\"type\":\"message\""), "\"data\":2"));
+    pipeline_stop(p);
+}
+
+TEST(who_joins_in_mid_turn_gets_only_what_comes_after)
+{
+    struct pipeline *p = pipeline_start(one, NULL);
+    struct client *a = client_open(p, 0, NULL, false), *b = client_open(p, 0, NULL, false);
+    join(a, "r");
+    client_send_quietly(a, "{\"type\":\"publish\",\"room\":\"r\",\"data\":1}");
+    client_send_quietly(b, "{\"type\":\"join\",\"id\":1,\"room\":\"r\"}");
+    client_send_quietly(a, "{\"type\":\"publish\",\"room\":\"r\",\"data\":2}");
+    pipeline_settle(p);
+    CHECK(strstr(client_find(b, "\"type\":\"message\""), "\"data\":2"));
+    CHECK(*client_find(a, "\"data\":1"));
+    CHECK(*client_find(a, "\"data\":2"));
+    pipeline_stop(p);
+}
+
+/* Leave with a cursor, miss some, come back: everything once, in order. */
+static void recovers(const char *yaml, int home, int missed)
+{
+    struct pipeline *p = pipeline_start(yaml, NULL);
+    struct client *a = client_open(p, 0, NULL, false), *b = client_open(p, 0, NULL, false);
+    const char *room = pipeline_room(p, "r", home);
+    join(a, room);
+    join(b, room);
+    const char *cursor = client_field(client_find(b, "\"type\":\"reply\""), "cursor");
+    CHECK(*cursor);
+    client_gone(b);
+    char data[16], part[32];
+    for (int i = 0; i < missed; i++) {
+        snprintf(data, sizeof(data), "%d", i);
+        publish(a, room, data);
+    }
+    b = client_open(p, 1 % pipeline_workers(p), NULL, false);
+    char op[512];
+    snprintf(op, sizeof(op), "{\"type\":\"join\",\"id\":9,\"room\":\"%s\",\"since\":\"%s\"}", room, cursor);
+    client_send(b, op);
+    publish(a, room, "\"last\"");
+    CHECK(strstr(client_find(b, "\"id\":9"), "\"recovered\":true"));
+    for (int i = 0; i < missed; i++) {
+        snprintf(part, sizeof(part), "\"data\":%d,", i);
+        CHECK(strstr(client_find(b, "\"type\":\"message\""), part));
+    }
+    CHECK(strstr(client_find(b, "\"type\":\"message\""), "\"last\""));
+    CHECK(!*client_next(b));
+    pipeline_stop(p);
+}
+
+TEST(a_cursor_from_before_the_first_message_recovers_everything)
+{
+    recovers(one, 0, 5);
+    recovers(four, 3, 5);
+    recovers(four, 1, 0);
+}
+
+static const char *const long_history =
+    "workers: 4\nrooms: [{match: '*', join: anyone, publish: members, history: {messages: 1000, age: 5m}}]\n";
+
+TEST(a_long_replay_comes_in_pages_and_loses_nothing)
+{
+    recovers(long_history, 2, 500);
+}
+
+static void past_the_edge(int published, const char *expected)
+{
+    struct pipeline *p = pipeline_start(
+        "workers: 1\nrooms: [{match: '*', join: anyone, publish: members, history: {messages: 3, age: 5m}}]\n", NULL);
+    struct client *a = client_open(p, 0, NULL, false);
+    join(a, "r");
+    char cursor[64];
+    snprintf(cursor, sizeof(cursor), "%s", client_field(client_find(a, "\"type\":\"reply\""), "cursor"));
+    for (int i = 0; i < published; i++)
+        publish(a, "r", "0");
+    struct client *b = client_open(p, 0, NULL, false);
+    client_send(b, say("{\"type\":\"join\",\"id\":9,\"room\":\"r\",\"since\":\"%s\"}%s", cursor, ""));
+    CHECK(strstr(client_find(b, "\"id\":9"), expected));
+    pipeline_stop(p);
+}
+
+TEST(a_cursor_at_the_trimmed_edge_recovers)
+{
+    past_the_edge(3, "\"recovered\":true");
+}
+
+TEST(a_cursor_past_the_trimmed_edge_is_told)
+{
+    past_the_edge(4, "\"recovered\":false");
+}
+
+TEST(a_cursor_of_another_room_is_told)
+{
+    struct pipeline *p = pipeline_start(one, NULL);
+    struct client *a = client_open(p, 0, NULL, false);
+    join(a, "r");
+    char cursor[64];
+    snprintf(cursor, sizeof(cursor), "%s", client_field(client_find(a, "\"type\":\"reply\""), "cursor"));
+    client_send(a, say("{\"type\":\"join\",\"id\":9,\"room\":\"other\",\"since\":\"%s\"}%s", cursor, ""));
+    CHECK(strstr(client_find(a, "\"id\":9"), "\"recovered\":false"));
+    client_send(a, "{\"type\":\"join\",\"id\":10,\"room\":\"third\",\"since\":\"no cursor\"}");
+    CHECK(strstr(client_find(a, "\"id\":10"), "\"recovered\":false"));
+    pipeline_stop(p);
+}
+
+TEST(history_by_age_is_gone_in_time_and_told)
+{
+    struct pipeline *p = pipeline_start(one, NULL);
+    struct client *a = client_open(p, 0, NULL, false);
+    join(a, "r");
+    char cursor[64];
+    snprintf(cursor, sizeof(cursor), "%s", client_field(client_find(a, "\"type\":\"reply\""), "cursor"));
+    publish(a, "r", "1");
+    pipeline_advance(p, 20000);
+    client_send(a, "{\"type\":\"ping\",\"id\":5}");
+    for (int i = 0; i < 15; i++) {
+        pipeline_advance(p, 20000);
+        client_send(a, "{\"type\":\"ping\",\"id\":5}");
+    }
+    client_send(a, say("{\"type\":\"history\",\"id\":9,\"room\":\"r\",\"since\":\"%s\"}%s", cursor, ""));
+    CHECK(strstr(client_find(a, "\"id\":9"), "\"recovered\":false"));
+    pipeline_stop(p);
+}
+
+TEST(a_key_delivers_once_and_gives_the_first_reply)
+{
+    struct pipeline *p = pipeline_start(four, NULL);
+    struct client *a = client_open(p, 0, NULL, false);
+    const char *room = pipeline_room(p, "r", 2);
+    char op[256], first[64];
+    join(a, room);
+    snprintf(op, sizeof(op), "{\"type\":\"publish\",\"id\":3,\"room\":\"%s\",\"data\":1,\"key\":\"k\"}", room);
+    client_send(a, op);
+    snprintf(first, sizeof(first), "%s", client_field(client_find(a, "\"id\":3"), "cursor"));
+    client_send(a, op);
+    CHECK(*first && strcmp(client_field(client_find(a, "\"id\":3"), "cursor"), first) == 0);
+    snprintf(op, sizeof(op), "{\"type\":\"publish\",\"id\":4,\"room\":\"%s\",\"data\":2,\"key\":\"k\"}", room);
+    client_send(a, op);
+    CHECK(strstr(client_find(a, "\"id\":4"), "\"conflict\""));
+    CHECK(!*client_find(a, "\"type\":\"message\""));
+    pipeline_stop(p);
+}
+
+TEST(a_slow_consumer_is_closed_and_the_others_are_not)
+{
+    struct pipeline *p = pipeline_start("workers: 1\nlimits: {outbox: 4KiB, message_size: 2KiB}\n", NULL);
+    struct client *a = client_open(p, 0, NULL, false), *b = client_open(p, 0, NULL, false);
+    join(a, "r");
+    join(b, "r");
+    client_block(b, 10);
+    for (int i = 0; i < 100; i++)
+        publish(a, "r", "\"some text that fills an outbox of four kilobytes before long\"");
+    CHECK_INT(b->close_code, 4008);
+    CHECK(!a->closed && a->close_code == 0);
+    int got = 0;
+    while (*client_find(a, "\"type\":\"message\""))
+        got++;
+    CHECK_INT(got, 100);
+    pipeline_advance(p, 6000);
+    CHECK(b->closed);
+    pipeline_stop(p);
+}
+
+TEST(a_short_write_goes_on_where_it_stopped)
+{
+    struct pipeline *p = pipeline_start(one, NULL);
+    struct client *a = client_open(p, 0, NULL, false), *b = client_open(p, 0, NULL, false);
+    join(a, "r");
+    join(b, "r");
+    client_block(b, 7);
+    publish(a, "r", "1");
+    publish(a, "r", "2");
+    client_unblock(b);
+    publish(a, "r", "3");
+    for (int i = 1; i <= 3; i++) {
+        char part[16];
+        snprintf(part, sizeof(part), "\"data\":%d", i);
+        CHECK(strstr(client_find(b, "{\"type\":\"message\""), part));
+    }
+    pipeline_stop(p);
+}
+
+TEST(silence_past_the_timeout_closes_4009)
+{
+    struct pipeline *p = pipeline_start(one, NULL);
+    struct client *a = client_open(p, 0, NULL, false);
+    for (int i = 0; i < 8; i++)
+        pipeline_advance(p, 10000);
+    CHECK_INT(a->close_code, 4009);
+    CHECK(*client_find(a, "\"type\":\"bye\",\"code\":4009"));
+    pipeline_stop(p);
+}
+
+TEST(fifty_faulty_ops_in_a_row_close_1008)
+{
+    struct pipeline *p = pipeline_start(one, NULL);
+    struct client *a = client_open(p, 0, NULL, false);
+    for (int i = 0; i < 49; i++)
+        client_send(a, "no op");
+    CHECK_INT(a->close_code, 0);
+    client_send(a, "{\"type\":\"ping\"}");
+    for (int i = 0; i < 50; i++)
+        client_send(a, "{\"type\":\"what\"}");
+    CHECK_INT(a->close_code, 1008);
+    CHECK(*client_find(a, "\"type\":\"bye\",\"code\":1008"));
+    pipeline_stop(p);
+}
+
+TEST(rooms_named_at_the_start_answer_before_anything_is_replayed)
+{
+    struct pipeline *p = pipeline_start(four, NULL);
+    struct client *a = client_open(p, 0, NULL, false);
+    hb_str rooms[] = {HB_STR("one"), HB_STR("two"), HB_STR("one")};
+    join(a, "one");
+    join(a, "two");
+    struct client *b = client_open_rooms(p, 1, rooms, 3, (hb_str){NULL, 0});
+    CHECK(b->start_answered && b->started == HB_OK);
+    client_take(b);
+    CHECK(strstr(client_next(b), "\"type\":\"welcome\""));
+    CHECK(strstr(client_next(b), "\"type\":\"joined\",\"room\":\"one\",\"cursor\""));
+    CHECK(strstr(client_next(b), "\"type\":\"joined\",\"room\":\"two\",\"cursor\""));
+    CHECK(!*client_next(b));
+    publish(a, "two", "5");
+    CHECK(b->ready);
+    client_take(b);
+    CHECK(strstr(client_next(b), "\"data\":5"));
+    pipeline_stop(p);
+}
+
+TEST(a_session_that_ends_while_it_joins_leaves_no_member_behind)
+{
+    struct pipeline *p = pipeline_start(four, NULL);
+    struct client *a = client_open(p, 0, NULL, false), *b = client_open(p, 1, NULL, false);
+    const char *room = pipeline_room(p, "r", 2);
+    client_send_quietly(a, say("{\"type\":\"join\",\"id\":1,\"room\":\"%s\"}%s", room, ""));
+    client_gone(a);
+    join(b, room);
+    CHECK(strstr(client_find(b, "\"type\":\"reply\""), "\"members\":1"));
+    pipeline_stop(p);
+}
+
+/* --- hooks ---------------------------------------------------------------------------------------- */
+
+static hb_ticket *ticket;
+static int asked;
+
+static hb_verdict later(const hb_ctx *ctx, hb_publish *ev)
+{
+    asked++;
+    ticket = pipeline_later(ev);
+    return HB_LATER;
+}
+
+static const hb_hooks slow = {.size = sizeof(hb_hooks), .publish = later};
+
+TEST(a_late_answer_holds_later_ops_back_in_order)
+{
+    struct pipeline *p = pipeline_start(one, &slow);
+    struct client *a = client_open(p, 0, NULL, false);
+    asked = 0;
+    join(a, "r");
+    client_send(a, "{\"type\":\"publish\",\"id\":2,\"room\":\"r\",\"data\":1}");
+    client_send(a, "{\"type\":\"ping\",\"id\":3}");
+    CHECK(!*client_find(a, "\"id\":3"));
+    pipeline_complete(ticket, HB_ALLOW);
+    pipeline_settle(p);
+    CHECK(*client_find(a, "\"id\":2,\"ok\":true"));
+    CHECK(*client_find(a, "\"id\":3,\"ok\":true"));
+    pipeline_stop(p);
+}
+
+TEST(a_ticket_completed_twice_or_after_its_session_is_harmless)
+{
+    struct pipeline *p = pipeline_start(one, &slow);
+    struct client *a = client_open(p, 0, NULL, false);
+    join(a, "r");
+    client_send(a, "{\"type\":\"publish\",\"id\":2,\"room\":\"r\",\"data\":1}");
+    pipeline_complete(ticket, HB_ALLOW);
+    pipeline_complete(ticket, HB_DENY);
+    pipeline_settle(p);
+    CHECK(*client_find(a, "\"id\":2,\"ok\":true"));
+    client_send(a, "{\"type\":\"publish\",\"id\":4,\"room\":\"r\",\"data\":1}");
+    client_gone(a);
+    pipeline_complete(ticket, HB_ALLOW);
+    pipeline_settle(p);
+    pipeline_stop(p);
+}
+
+TEST(a_hook_that_never_answers_is_denied_at_its_deadline)
+{
+    struct pipeline *p = pipeline_start(one, &slow);
+    struct client *a = client_open(p, 0, NULL, false);
+    join(a, "r");
+    client_send(a, "{\"type\":\"publish\",\"id\":2,\"room\":\"r\",\"data\":1}");
+    pipeline_advance(p, 60000);
+    CHECK(strstr(client_find(a, "\"id\":2"), "\"unavailable\""));
+    pipeline_stop(p);
+}
