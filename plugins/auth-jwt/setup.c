@@ -169,7 +169,7 @@ static bool read_fixed(
                 "public_key", error, error_size))
             return false;
     for (size_t i = 0; i < s->keys.n; i++) {
-        char what[32];
+        char what[40];
         snprintf(what, sizeof(what), "keys, entry %zu", i + 1);
         if (!put(set, key_of_entry(&entries[i], lenient, error, error_size), what, error,
                 error_size))
