@@ -304,6 +304,7 @@ function personElement(name, tag, isHere) {
 
 // ---- the log's end
 
+let isAtEnd = true;
 const isDown = () => $('log').scrollHeight - $('log').scrollTop - $('log').clientHeight < 80;
 
 function scrollDown() {
@@ -474,9 +475,12 @@ function listen() {
         input.addEventListener('change', () => switchTo(input.value));
     $('latest').addEventListener('click', scrollDown);
     $('log').addEventListener('scroll', () => {
-        if (isDown())
+        isAtEnd = isDown();
+        if (isAtEnd)
             $('latest').hidden = true;
     });
+    // The composer grows, a keyboard comes up: what was in view at the end stays there.
+    new ResizeObserver(() => isAtEnd && scrollDown()).observe($('log'));
     document.addEventListener('visibilitychange', () => {
         if (document.visibilityState === 'visible' && active) {
             active.unread = 0;
