@@ -192,8 +192,7 @@ void host_session_info(const hb_session *session, hb_session_info *out)
 
 hb_session *host_session_find(const hb_ctx *ctx, hb_sid sid)
 {
-    struct session *ss = ctx->worker >= 0 ? session_find(shard_of(ctx), sid) : NULL;
-    return ss && ss->state != SESSION_CONNECTING ? (hb_session *)ss : NULL;
+    return ctx->worker >= 0 ? (hb_session *)session_find(shard_of(ctx), sid) : NULL;
 }
 
 void **host_session_slot(const hb_ctx *ctx, hb_session *session)
