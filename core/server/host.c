@@ -1,0 +1,246 @@
+#include "server/host.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "out/encode.h"
+#include "out/msg.h"
+#include "room/home.h"
+#include "plugin/check_host.h"
+#include "server/request.h"
+#include "server/stream.h"
+#include "server/watch.h"
+#include "session/net.h"
+#include <stdlib.h>
+
+struct shard *host_shard(const hb_ctx *ctx)
+{
+    const struct server *s = &server;
+    return s->hub.shards[ctx->worker < 0 ? s->n_workers : ctx->worker];
+}
+
+static int module_of(const struct shard *shard, const hb_ctx *ctx)
+{
+    ptrdiff_t at = ctx - shard->ctx;
+    CHECK_INVARIANT(at >= 0 && at < MODULES_MAX);
+    return (int)at;
+}
+
+void host_enter(const hb_ctx *ctx)
+{
+    struct shard *shard = host_shard(ctx);
+    shard_enter_module(shard, module_of(shard, ctx));
+}
+
+void host_leave(const hb_ctx *ctx)
+{
+    shard_enter_module(host_shard(ctx), -1);
+}
+
+/* ---- timers: hb_timer->reserved[0] is what stands for it while it is set ---- */
+
+struct module_timer {
+    struct timer timer;
+    hb_timer *outer;
+    const hb_ctx *ctx;
+};
+
+static void on_timer(struct timer *t)
+{
+    struct module_timer *m = container_of(t, struct module_timer, timer);
+    hb_timer *outer = m->outer;
+    const hb_ctx *ctx = m->ctx;
+    outer->reserved[0] = NULL;
+    free(m);
+    host_enter(ctx);
+    outer->fire(ctx, outer);
+    host_leave(ctx);
+}
+
+static void timer_set_for_module(const hb_ctx *ctx, hb_timer *t, uint64_t after_ms)
+{
+    struct module_timer *m = t->reserved[0];
+    if (!m) {
+        m = t->reserved[0] = mem_alloc(sizeof *m);
+        timer_init(&m->timer, on_timer);
+        m->outer = t;
+        m->ctx = ctx;
+    }
+    timer_set(&host_shard(ctx)->wheel, &m->timer, clock_mono_ms() + after_ms);
+}
+
+static void timer_cancel_for_module(const hb_ctx *ctx, hb_timer *t)
+{
+    struct module_timer *m = t->reserved[0];
+    t->reserved[0] = NULL;
+    if (!m)
+        return;
+    timer_cancel(&host_shard(ctx)->wheel, &m->timer);
+    free(m);
+}
+
+/* ---- posting ---- */
+
+struct post {
+    struct mail mail;
+    int module;
+    void (*fn)(const hb_ctx *ctx, void *arg);
+    void *arg;
+};
+
+static void on_post(struct mail *mail, void *receiver)
+{
+    struct post p = *container_of(mail, struct post, mail);
+    struct shard *shard = receiver;
+    free(container_of(mail, struct post, mail));
+    shard_enter_module(shard, p.module);
+    p.fn(&shard->ctx[p.module], p.arg);
+    shard_enter_module(shard, -1);
+}
+
+static void drop_post(struct mail *mail)
+{
+    free(container_of(mail, struct post, mail));
+}
+
+static void post(const hb_ctx *ctx, int worker, void (*fn)(const hb_ctx *ctx, void *arg), void *arg)
+{
+    struct post *p = mem_alloc(sizeof *p);
+    *p = (struct post){.mail = {.deliver = on_post, .discard = drop_post},
+        .module = module_of(host_shard(ctx), ctx), .fn = fn, .arg = arg};
+    shard_post(&server.hub, worker < 0 ? server.n_workers : worker, &p->mail);
+}
+
+static int workers(void)
+{
+    return server.n_workers;
+}
+
+/* ---- log, metrics, configuration ---- */
+
+static void write_log(const hb_ctx *ctx, hb_log_level level, const char *cause, const char *sentence)
+{
+    log_write((enum log_level)level, cause, "%s", sentence);
+}
+
+static int metric(const hb_ctx *ctx, const char *name, const char *help, const char *label,
+    bool counter)
+{
+    return (int)metrics_register(server.metrics, counter ? METRIC_COUNTER : METRIC_GAUGE, name, help,
+        label);
+}
+
+static void count(const hb_ctx *ctx, int id, int64_t n)
+{
+    if (id > 0 && id < METRICS_SLOTS)
+        metrics_add(host_shard(ctx)->metrics, (metric_id)id, n);
+}
+
+static struct errors *collected;
+
+void host_collect_errors(struct errors *errors)
+{
+    collected = errors;
+}
+
+static void node_error(const hb_host *host, const hb_node *node, const char *message)
+{
+    if (collected)
+        errors_at(collected, node, "%s", message);
+    else
+        log_write(LOG_ERROR, "configuration", "%s", message);
+}
+
+static int64_t limit(hb_limit which)
+{
+    const struct config *c = worker_self->shard.config;
+    return which == HB_LIMIT_INFLATED_SIZE ? c->limits.inflated_size : c->limits.message_size;
+}
+
+/* ---- the tables ---- */
+
+static const hb_net net_table = {
+    .size = sizeof(hb_net),
+    .header = request_header,
+    .query = request_query,
+    .respond = request_respond,
+    .respond_error = request_respond_error,
+    .park = request_park,
+    .take_over = request_take_over,
+    .pause = stream_pause,
+    .stream_close = stream_close,
+    .open = net_open,
+    .attach = net_attach,
+    .start = net_start,
+    .input = net_input,
+    .op = net_op,
+    .push = net_push,
+    .take = net_take,
+    .touch = net_touch,
+    .cursor = net_cursor,
+    .end = net_end,
+    .close = net_close,
+    .ticket = net_ticket,
+    .out = out_bytes,
+    .out_json = net_out_json,
+    .out_slot = out_slot,
+    .out_size = out_size,
+    .out_view = out_view,
+    .out_insert = out_insert,
+    .out_truncate = out_truncate,
+    .stream_write = stream_write,
+    .limit = limit,
+};
+
+static const hb_store store_table = {
+    .size = sizeof(hb_store),
+    .ref = msg_ref,
+    .unref = msg_unref,
+    .message = msg_create,
+    .place = msg_place,
+    .deliver = home_deliver,
+};
+
+const hb_host host_table = {
+    .abi = HB_ABI,
+    .size = sizeof(hb_host),
+    .net = &net_table,
+    .store = &store_table,
+    .log = write_log,
+    .now_ms = clock_mono_ms,
+    .wall_ms = clock_wall_ms,
+    .later = host_later,
+    .complete = host_complete,
+    .session_info = host_session_info,
+    .session_find = host_session_find,
+    .session_slot = host_session_slot,
+    .session_is_member = host_session_is_member,
+    .session_emit = host_session_emit,
+    .session_kick = host_session_kick,
+    .session_join = host_session_join,
+    .session_leave = host_session_leave,
+    .publish = host_publish,
+    .timer_set = timer_set_for_module,
+    .timer_cancel = timer_cancel_for_module,
+    .watch = watch_set,
+    .post = post,
+    .workers = workers,
+    .metric = metric,
+    .count = count,
+    .node_string = check_host_node_string,
+    .node_get = check_host_node_get,
+    .node_item = check_host_node_item,
+    .node_error = node_error,
+    .lenient = check_host_lenient,
+};
+
+const struct io_ops host_io = {
+    .write = stream_writev,
+    .bind = stream_bind,
+    .pause = stream_pause,
+    .close = stream_close,
+    .respond = request_respond,
+    .respond_error = request_respond_error,
+    .header = request_header,
+    .query = request_query,
+};
