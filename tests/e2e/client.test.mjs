@@ -3,49 +3,11 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import WebSocket from 'ws';
-import { connect, HubError } from '../../transports/client/hubbub.js';
+import {
+    fails, inState, next, numbers, open, received, states, texts, told, TRANSPORTS,
+} from './lib/hubs.mjs';
 import { startMock } from './lib/mock.mjs';
 import { until, within } from './lib/until.mjs';
-
-const TRANSPORTS = ['websocket', 'sse', 'longpoll'];
-const FAST = { WebSocket, minDelay: 10, maxDelay: 100, openTimeout: 2_000 };
-
-/** A hub on the mock; `log` is all that it told, in order. */
-function open(t, mock, options = {}) {
-    const hub = connect(mock.base, { ...FAST, ...options });
-    hub.log = [];
-    for (const type of ['state', 'message', 'presence', 'joined', 'gap', 'left', 'error', 'bye'])
-        hub.on(type, event => hub.log.push({ type, ...event, event: event.event }));
-    t.after(() => hub.close());
-    return hub;
-}
-
-const texts = hub => hub.log.filter(({ type }) => type === 'message').map(({ data }) => data);
-const states = hub => hub.log.filter(({ type }) => type === 'state').map(({ state }) => state);
-const told = (hub, type) => hub.log.filter(event => event.type === type);
-const numbers = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
-
-/** Resolves with the next event that matches. */
-function next(hub, type, matches = () => true) {
-    return within(new Promise(resolve => {
-        const stop = hub.on(type, event => {
-            if (!matches(event))
-                return;
-            stop();
-            resolve(event);
-        });
-    }), () => `${type}; told: ${JSON.stringify(hub.log.slice(-8))}`);
-}
-
-const inState = (hub, state) => hub.state === state ? hub : next(hub, 'state', event => event.state === state);
-const received = (hub, count) => until(() => texts(hub).length >= count,
-    () => `${count} messages, got ${JSON.stringify(texts(hub))}`);
-const fails = (promise, code) => assert.rejects(within(promise, code), error => {
-    assert.ok(error instanceof HubError, error.stack);
-    assert.equal(error.code, code);
-    return true;
-});
 
 for (const transport of TRANSPORTS) {
     const only = { transports: [transport] };
