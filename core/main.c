@@ -1,6 +1,8 @@
+#include "admin/admin.h"
 #include "cli/cli.h"
 
 int main(int argc, char **argv)
 {
+    server_set_admin(admin_request);
     return cli_main(argc, argv);
 }
