@@ -106,6 +106,44 @@ static bool next_entry(hb_str *rest, uint64_t *hash, hb_pos *pos)
     return get_varint(rest, &pos->hi) && get_varint(rest, &pos->lo);
 }
 
+/* How many entries; -1: they are no entries. */
+static int count_entries(hb_str rest)
+{
+    uint64_t hash;
+    hb_pos pos;
+    int n = 0;
+    for (; rest.n > 0; n++)
+        if (n >= CURSOR_ENTRIES_MAX || !next_entry(&rest, &hash, &pos))
+            return -1;
+    return n;
+}
+
+/* Entries are looked for from the front, so those of the first cursor win by standing there. */
+size_t cursor_merge(const hb_str *cursors, size_t n, struct buf *out)
+{
+    struct cursor_writer w;
+    size_t merged = 0;
+    int entries = 0;
+    cursor_begin(&w, 0);
+    for (size_t i = 0; i < n; i++) {
+        struct buf raw = BUF_INIT;
+        hb_str rest;
+        uint64_t answer;
+        int more = open_cursor(cursors[i], &raw, &rest, &answer) ? count_entries(rest) : -1;
+        bool fits = entries + more <= CURSOR_ENTRIES_MAX && w.raw.n + rest.n <= CURSOR_LENGTH_MAX / 4 * 3;
+        if (more >= 0 && fits) {
+            buf_str(&w.raw, rest);
+            entries += more;
+            merged++;
+        }
+        buf_finish(&raw);
+    }
+    if (merged > 0)
+        buf_base64url(out, buf_view(&w.raw));
+    buf_finish(&w.raw);
+    return merged;
+}
+
 int cursor_find(hb_str cursor, hb_str room, hb_pos *pos)
 {
     struct buf raw = BUF_INIT;

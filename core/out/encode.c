@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "out/cursor.h"
 #include "out/msg.h"
+#include <stdlib.h>
 #include <string.h>
 
 /* Scratch of this thread: encoding never nests. */
@@ -58,6 +59,24 @@ struct frame *encode_bytes(const void *bytes, size_t n)
 void out_bytes(hb_out *out, const void *bytes, size_t n)
 {
     buf_append(&out->bytes, bytes, n);
+}
+
+hb_out *out_create(void)
+{
+    return mem_zalloc(sizeof(hb_out));
+}
+
+void out_destroy(hb_out *out)
+{
+    if (!out)
+        return;
+    buf_finish(&out->bytes);
+    free(out);
+}
+
+bool out_failed(const hb_out *out)
+{
+    return out->bytes.failed;
 }
 
 void out_slot(hb_out *out, unsigned slot)

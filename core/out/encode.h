@@ -24,6 +24,9 @@ struct frame *encode_message(struct shard *shard, unsigned wire, hb_message *m);
 struct frame *encode_bytes(const void *bytes, size_t n);
 
 /* hb_net's out functions. */
+hb_out *out_create(void);
+void out_destroy(hb_out *out); /* NULL is fine */
+bool out_failed(const hb_out *out);
 void out_bytes(hb_out *out, const void *bytes, size_t n);
 void out_slot(hb_out *out, unsigned slot);
 size_t out_size(const hb_out *out);

@@ -190,6 +190,10 @@ static const hb_net net_table = {
     .out_truncate = out_truncate,
     .stream_write = stream_write,
     .limit = limit,
+    .out_create = out_create,
+    .out_destroy = out_destroy,
+    .out_failed = out_failed,
+    .cursor_merge = net_cursor_merge,
 };
 
 static const hb_store store_table = {

@@ -131,18 +131,24 @@ void net_touch(hb_session *session)
     session_touch(of(session));
 }
 
-/* The answer's number is the session's count of them: two answers never have the same cursor. */
+/* Where it goes into answers that are fetched, each gets a number: two never have the same cursor. */
 void net_cursor(hb_session *session, hb_out *out)
 {
     struct session *ss = of(session);
     struct cursor_writer w;
-    cursor_begin(&w, session_transport(ss)->one_way ? 0 : ++ss->n_answers);
+    cursor_begin(&w, session_transport(ss)->ready ? ++ss->n_answers : 0);
     list_for_each(item, &ss->rooms) {
         struct membership *m = list_entry(item, struct membership, in_session);
-        if (m->joined && config_room_rule(ss->s->config, members_name(m->room))->history.messages > 0)
+        const struct config_room *rule = config_room_rule(ss->s->config, members_name(m->room));
+        if (m->joined && rule && rule->history.messages > 0)
             cursor_add(&w, members_name(m->room), m->pos);
     }
     cursor_end(&w, &out->bytes);
+}
+
+size_t net_cursor_merge(const hb_str *cursors, size_t n, hb_out *out)
+{
+    return cursor_merge(cursors, n, &out->bytes);
 }
 
 void net_end(hb_session *session, hb_end why, bool at_once)
@@ -205,7 +211,7 @@ void **host_session_slot(const hb_ctx *ctx, hb_session *session)
 bool host_session_is_member(hb_session *session, hb_str room)
 {
     const struct membership *m = session_membership(of(session), room);
-    return m && m->joined;
+    return m && m->joined && !of(session)->rooms_left;
 }
 
 /* --- hb_host: doing something to a session, from any thread ------------------------------------------ */

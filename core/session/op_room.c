@@ -110,9 +110,9 @@ static void on_joined(struct home_req *req)
     op_reply(ss, op, &ev);
     if (op->f.room.p[0] != '@')
         hooks_joined(ss->s, (hb_session *)ss, op->f.room, op->f.data);
-    if (behind)
+    if (behind && !ss->rooms_left)
         replay_begin(ss, m);
-    else
+    else if (!ss->rooms_left) /* else it was ended by who heard the answer */
         members_add(m->room, m);
     op_done(ss, op);
 }

@@ -134,6 +134,28 @@ void session_accept(struct session *ss, const hb_outcome *who)
     set_expiry(ss);
 }
 
+/* Out of the room. The membership stays: it knows the position for what is queued still. */
+static void leave(struct session *ss, struct membership *m, bool at_once)
+{
+    hb_str room = members_name(m->room);
+    if (m->joined && room.p[0] != '@') {
+        hooks_left(ss->s, (hb_session *)ss, room, at_once);
+        metrics_add(ss->s->metrics, METRIC_ROOM_MEMBERSHIPS, -1);
+        ss->n_rooms--;
+    }
+    if (m->joined)
+        home_leave(ss->s, room);
+    replay_stop(ss, m);
+    members_remove(m->room, m);
+}
+
+static void forget(struct session *ss, struct membership *m)
+{
+    list_remove(&m->in_session);
+    members_release(ss->s, m->room);
+    free(m);
+}
+
 static void free_session(struct session *ss)
 {
     if (ss->out.stream) {
@@ -147,6 +169,8 @@ static void free_session(struct session *ss)
     drop_auth(ss);
     outbox_abandon(ss->s, &ss->out);
     outbox_finish(&ss->out);
+    while (!list_empty(&ss->rooms))
+        forget(ss, list_entry(ss->rooms.next, struct membership, in_session));
     start_free(ss);
     free(ss->user);
     registry_remove(ss->s->registry, ss);
@@ -194,8 +218,8 @@ static void leave_all(struct session *ss, hb_end why, bool at_once)
         return;
     ss->rooms_left = true;
     ss->why = (uint8_t)why;
-    while (!list_empty(&ss->rooms))
-        session_leave_room(ss, list_entry(ss->rooms.next, struct membership, in_session), at_once);
+    list_for_each(item, &ss->rooms)
+        leave(ss, list_entry(item, struct membership, in_session), at_once);
     ops_abandon(ss);
     if (ss->state == SESSION_OPEN) {
         hooks_closed(ss->s, (hb_session *)ss, why);
@@ -309,19 +333,8 @@ struct membership *session_membership(const struct session *ss, hb_str room)
 /* One that is still being joined is left by op_room.c when the home's answer comes. */
 void session_leave_room(struct session *ss, struct membership *m, bool at_once)
 {
-    hb_str room = members_name(m->room);
-    if (m->joined && room.p[0] != '@') {
-        hooks_left(ss->s, (hb_session *)ss, room, at_once);
-        metrics_add(ss->s->metrics, METRIC_ROOM_MEMBERSHIPS, -1);
-        ss->n_rooms--;
-    }
-    if (m->joined)
-        home_leave(ss->s, room);
-    replay_stop(ss, m);
-    members_remove(m->room, m);
-    list_remove(&m->in_session);
-    members_release(ss->s, m->room);
-    free(m);
+    leave(ss, m, at_once);
+    forget(ss, m);
 }
 
 const struct rights *session_rights(const struct session *ss)

@@ -5,18 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { OWN_ROOM_MAX = 160 };
+
 struct start {
-    size_t pending;     /* rooms not answered yet */
-    bool any;           /* some room could be joined */
+    size_t pending;     /* rooms not answered yet, its user's own among them */
+    bool any;           /* some room could be joined, or none was named */
     hb_code code;       /* why the first one could not */
     start_done done;
 };
 
+static bool has_own_room(const struct session *ss)
+{
+    return ss->user && session_user(ss).n <= OWN_ROOM_MAX - 1;
+}
+
 void start_own_room(struct session *ss, hb_str cursor)
 {
-    char name[160] = "@";
+    char name[OWN_ROOM_MAX] = "@";
     hb_str user = session_user(ss);
-    if (!user.p || user.n > sizeof(name) - 1)
+    if (!has_own_room(ss))
         return;
     memcpy(name + 1, user.p, user.n);
     hb_op f = {.type = HB_OP_JOIN, .room = {name, user.n + 1}, .since = cursor};
@@ -48,10 +55,11 @@ void start_joined(struct session *ss, const struct op *op, hb_event *ev)
     ev->kind = HB_EV_JOINED;
     if (op->origin == OP_START || ev->code == HB_OK)
         session_event(ss, ev);
-    if (op->origin != OP_START || !ss->start)
+    bool own = op->origin == OP_SERVER && op->f.room.p[0] == '@';
+    if (!ss->start || (op->origin != OP_START && !own))
         return;
-    ss->start->any |= ev->code == HB_OK;
-    if (ss->start->code == HB_OK)
+    ss->start->any |= !own && ev->code == HB_OK;
+    if (!own && ss->start->code == HB_OK)
         ss->start->code = ev->code;
     if (--ss->start->pending == 0)
         finish(ss);
@@ -83,18 +91,18 @@ void start_begin(struct session *ss, const hb_str *rooms, size_t n_rooms, hb_str
         return;
     }
     session_welcome(ss);
-    start_own_room(ss, cursor);
-    if (n_rooms == 0) {
+    if (n_rooms == 0 && !has_own_room(ss)) {
         if (done)
             done(session_ctx(ss), ss->conn, HB_OK, (hb_str){NULL, 0});
         return;
     }
     ss->start = mem_zalloc(sizeof(*ss->start));
-    ss->start->done = done;
+    *ss->start = (struct start){.pending = has_own_room(ss), .any = n_rooms == 0, .done = done};
     for (size_t i = 0; i < n_rooms; i++)
         ss->start->pending += !named_before(rooms, i);
     hb_sid sid = ss->sid;
     struct shard *s = ss->s;
+    start_own_room(ss, cursor);
     for (size_t i = 0; i < n_rooms && session_find(s, sid); i++) {
         hb_op f = {.type = HB_OP_JOIN, .room = rooms[i], .since = cursor};
         if (!named_before(rooms, i))

@@ -1,6 +1,9 @@
 /* The core from op to frame, without sockets: order, recovery, bounds. */
 #include "pipeline.h"
 #include "unit.h"
+#include "out/cursor.h"
+#include "out/encode.h"
+#include "session/net.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -299,6 +302,48 @@ TEST(rooms_named_at_the_start_answer_before_anything_is_replayed)
     CHECK(b->ready);
     client_take(b);
     CHECK(strstr(client_next(b), "\"data\":5"));
+    pipeline_stop(p);
+}
+
+static hb_verdict be_alice(const hb_ctx *ctx, hb_connect *ev)
+{
+    ev->out.user = HB_STR("alice");
+    return HB_ALLOW;
+}
+
+TEST(the_start_waits_for_the_own_room_of_its_user_too)
+{
+    static const hb_hooks welcome_alice = {.size = sizeof(hb_hooks), .connect = be_alice};
+    struct pipeline *p = pipeline_start(four, &welcome_alice);
+    struct client *a = client_open_rooms(p, 1, NULL, 0, (hb_str){NULL, 0});
+    CHECK(a->start_answered && a->started == HB_OK);
+    client_take(a);
+    CHECK(*client_find(a, "\"type\":\"joined\",\"room\":\"@alice\""));
+    pipeline_stop(p);
+}
+
+TEST(a_closed_session_still_knows_where_it_was)
+{
+    struct pipeline *p = pipeline_start(one, NULL);
+    struct client *a = client_open(p, 0, NULL, false);
+    hb_str rooms[] = {HB_STR("r")};
+    struct client *b = client_open_rooms(p, 0, rooms, 1, (hb_str){NULL, 0});
+    struct hb_out before = {.bytes = BUF_INIT}, after = {.bytes = BUF_INIT};
+    hb_pos then, now;
+    join(a, "r");
+    client_take(b);
+    net_cursor((hb_session *)b->session, &before);
+    publish(a, "r", "1");
+    net_close((hb_session *)b->session, 4003, HB_STR("out"), HB_END_KICKED);
+    client_take(b);
+    CHECK(*client_find(b, "\"data\":1"));
+    CHECK(*client_find(b, "\"type\":\"bye\""));
+    net_cursor((hb_session *)b->session, &after);
+    CHECK_INT(cursor_find(buf_view(&before.bytes), rooms[0], &then), 1);
+    CHECK_INT(cursor_find(buf_view(&after.bytes), rooms[0], &now), 1);
+    CHECK(now.lo > then.lo);
+    buf_finish(&before.bytes);
+    buf_finish(&after.bytes);
     pipeline_stop(p);
 }
 

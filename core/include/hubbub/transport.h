@@ -145,7 +145,8 @@ struct hb_transport {
     /* The host closes the session: its bye is queued already. Push the closing bytes, if any; push
      * sessions are closed after they went out or after 5 s. */
     void (*close)(const hb_ctx *ctx, void *conn, int close_code, hb_str reason);
-    /* The session is over: free conn. Last call for it. */
+    /* The session is over: free conn. Last call for it; `take`, `cursor` and host->session_info of
+     * the session still answer within. */
     void (*ended)(const hb_ctx *ctx, void *conn);
 };
 
@@ -201,7 +202,8 @@ struct hb_net {
     /* Go: the welcome is queued, then `joined` for its user's room and for each of the rooms named,
      * recovered from the composite cursor (may be absent). `started` (may be NULL) is called once all
      * of them are answered, now or later: HB_OK, or why none of the rooms named may be joined; then
-     * the transport refuses the request and calls `end`. Nothing is replayed before `started`. */
+     * the transport refuses the request and calls `end`. Nothing is replayed before `started`; it is
+     * never called for a session that was closed or ended before. */
     void (*start)(hb_session *session, const hb_str *rooms, size_t n_rooms, hb_str cursor,
         void (*started)(const hb_ctx *ctx, void *conn, hb_code code, hb_str message));
     /* One op: as the protocol's JSON text, or decoded. */
@@ -214,7 +216,8 @@ struct hb_net {
     size_t (*take)(hb_session *session, size_t max_bytes, hb_str separator, hb_out *out);
     /* A sign of life. (Ops and bytes on an attached stream count by themselves.) */
     void (*touch)(hb_session *session);
-    /* Append the session's composite cursor: after all that has been written or taken. */
+    /* Append the session's composite cursor: after all that has been written or taken. From a
+     * transport with `ready` each call gives another one, so that a cursor names one answer. */
     void (*cursor)(hb_session *session, hb_out *out);
     /* The session is over: its rooms are left, what is queued (closing bytes included) still goes out. `closed` of its
      * stream ends it too. */
@@ -237,6 +240,14 @@ struct hb_net {
     size_t (*stream_write)(hb_stream *stream, const void *bytes, size_t n);
     /* The limit in force now. */
     int64_t (*limit)(hb_limit which);
+
+    /* An hb_out of the transport's own, for `take` and `cursor`. Destroying NULL is fine. */
+    hb_out *(*out_create)(void);
+    void (*out_destroy)(hb_out *out);
+    bool (*out_failed)(const hb_out *out); /* memory ran out: some of it is missing */
+    /* Append one cursor that says what all of these say (of a room in several, what the first says).
+     * What is no cursor is left out; returns how many are in it, and appends nothing for none. */
+    size_t (*cursor_merge)(const hb_str *cursors, size_t n, hb_out *out);
 };
 
 #ifdef __cplusplus
