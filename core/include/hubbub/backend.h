@@ -47,6 +47,14 @@ typedef struct hb_key {
     int64_t window_ms;
 } hb_key;
 
+/* A user who is present in a room. */
+typedef struct hb_present {
+    hb_str user;
+    hb_str data;       /* JSON text, what one of its sessions gave last; absent when none gave any */
+    int64_t sessions;  /* 0: all of them left, the grace lasts */
+    int64_t since;     /* ms since 1970, when the first of them came */
+} hb_present;
+
 typedef struct hb_result {
     hb_code code;      /* HB_OK, HB_CONFLICT (key), HB_NOT_FOUND (lookup), HB_UNAVAILABLE, HB_BAD_REQUEST */
     bool unknown;      /* UNAVAILABLE: it may have happened */
@@ -57,6 +65,9 @@ typedef struct hb_result {
     bool more;         /* read: the limit ended the page, not the stream */
     hb_message *const *messages; /* read: in stream order, borrowed for the completion */
     size_t n;
+    const hb_present *present; /* presence_list: who came first stands first, borrowed likewise */
+    size_t n_present;
+    int64_t count;     /* presence_list: all that there are */
 } hb_result;
 
 typedef struct hb_done {
@@ -85,6 +96,25 @@ struct hb_backend {
      * max_bytes of data (at least one message). result.pos: after the last one given (or the room's position when none was). */
     void (*read)(const hb_ctx *ctx, void *state, const hb_pos *since, size_t limit, size_t max_bytes,
         hb_done *done);
+    /*
+     * Presence: who is in the room, on all nodes, as users; each has one or more sessions, named by
+     * their public ids. A backend without these three keeps none. Each change is told by
+     * store->presence on every node that has interest in the room, in the order in which the
+     * backend made them: JOIN when a user's first session comes, LEAVE when it was without one for
+     * its grace, UPDATE when its data changed, byte for byte.
+     */
+    /* A session is there, known already or not; that ends its user's grace. data absent: they stay
+     * as they are. `origin` is told in the event, on this node. HB_UNAVAILABLE when there is no
+     * room for the data: the session counts all the same. */
+    void (*presence_set)(const hb_ctx *ctx, void *state, hb_str user, hb_str session, hb_sid origin,
+        hb_str data, hb_done *done);
+    /* It is not: unknown ones are fine. Its user stays for `grace_ms`, if no session is left and
+     * none comes, and not shorter than what is left of the grace of one dropped before. */
+    void (*presence_drop)(const hb_ctx *ctx, void *state, hb_str user, hb_str session,
+        int64_t grace_ms, hb_done *done);
+    /* The first `limit` users, and how many there are. Holds at least what was told before `done`:
+     * a change told later may be in it already. */
+    void (*presence_list)(const hb_ctx *ctx, void *state, size_t limit, hb_done *done);
 };
 
 struct hb_store {
@@ -98,6 +128,9 @@ struct hb_store {
     void (*place)(hb_message *message, hb_pos pos, int64_t ts, bool with_cursor);
     /* [w] A message of another node, in stream order: goes to this node's members. */
     void (*deliver)(hb_room *room, hb_message *message);
+    /* [w] Who is present has changed; `room` of the event is filled in by the host. SYNC: what
+     * happened is not known any more (`count` may be -1), members are to be told all anew. */
+    void (*presence)(hb_room *room, const hb_presence_event *ev);
 };
 
 #ifdef __cplusplus

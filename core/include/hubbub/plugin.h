@@ -123,6 +123,37 @@ typedef struct hb_call {
     hb_outcome out;          /* ALLOW answers the call with out.data (absent: null) */
 } hb_call;
 
+/* The op `presence`. ALLOW answers it with who is present, after `data`, if any, were set. */
+typedef struct hb_presence {
+    hb_session *session;
+    hb_str room;
+    hb_str data;             /* its new presence data as JSON text; absent: it only reads */
+    hb_outcome out;
+    size_t limit;            /* with ALLOW: name at most so many users; all are counted */
+} hb_presence;
+
+typedef enum hb_presence_kind {
+    HB_PRESENCE_JOIN,
+    HB_PRESENCE_LEAVE,
+    HB_PRESENCE_UPDATE,      /* of its data */
+    HB_PRESENCE_SYNC,        /* all of them anew */
+    HB_PRESENCE_COUNT        /* how many there are, instead of who */
+} hb_presence_kind;
+
+/* What is told about who is present in a room. A user is present from its first session's join until
+ * its last session's leave and the grace after it. */
+typedef struct hb_presence_event {
+    uint32_t size;
+    hb_presence_kind kind;
+    hb_str room;
+    hb_str user;             /* JOIN, LEAVE, UPDATE */
+    hb_str session;          /* of these: the public id of the session that caused it */
+    hb_str data;             /* JOIN, UPDATE: JSON text, or absent when none was given */
+    hb_sid origin;           /* that session on this node; 0: it is gone, or another node's */
+    int64_t count;           /* users present, after it; -1: unknown */
+    hb_str users;            /* SYNC, to clients: a JSON array */
+} hb_presence_event;
+
 /* Why a session ended: a fixed set, used as a metric's label. */
 typedef enum hb_end {
     HB_END_CLIENT,     /* the client closed or went away */
@@ -156,6 +187,12 @@ typedef struct hb_hooks {
     void (*left)(const hb_ctx *ctx, hb_session *session, hb_str room, bool at_once);
     void (*published)(const hb_ctx *ctx, hb_session *session, hb_str room, hb_str event, hb_str data);
     void (*closed)(const hb_ctx *ctx, hb_session *session, hb_end why);
+    /* For rooms whose rule says `presence: true`; that nobody allowed is not_found. */
+    hb_verdict (*presence)(const hb_ctx *ctx, hb_presence *ev);
+    /* Told on the room's home worker, in order: the change has happened, its members know nothing
+     * yet (presence_tell). COUNT: a session asked for a sync (presence_sync), and there are more
+     * than it wants named. SYNC: changes may have been missed (a backend that was away). */
+    void (*presence_changed)(const hb_ctx *ctx, const hb_presence_event *ev);
 } hb_hooks;
 
 /* A command line word that a module adds: `hubbub NAME …` runs it when the core knows no such word. */
@@ -279,6 +316,21 @@ struct hb_host {
 
     /* [any] Somebody asked to let weak settings pass (`hubbub check --lenient`): a short secret. */
     bool (*lenient)(void);
+
+    /* [w] Presence. Does the room's rule say `presence: true`? */
+    bool (*presence_wanted)(const hb_ctx *ctx, hb_str room);
+    /* [w] The session is there, from within `joined` on; again: with other data (JSON text, absent:
+     * as they were). Harmless for one without a user. When it leaves, and nobody drops it, the host
+     * does, without grace. */
+    void (*presence_set)(const hb_ctx *ctx, hb_session *session, hb_str room, hb_str data);
+    /* [w] It is not, within `left`; its user stays for `grace_ms`, unless another session comes. */
+    void (*presence_drop)(const hb_ctx *ctx, hb_session *session, hb_str room, int64_t grace_ms);
+    /* [w] Send it a SYNC of up to `limit` users, as soon as it hears the room: what is told later
+     * continues it. When there are more: nothing, but presence_changed says COUNT at the home.
+     * session NULL: to all members, from the room's home worker only. */
+    void (*presence_sync)(const hb_ctx *ctx, hb_session *session, hb_str room, size_t limit);
+    /* [w, the room's home] To this node's members; a JOIN not to its origin. */
+    void (*presence_tell)(const hb_ctx *ctx, const hb_presence_event *what);
 };
 
 #ifdef __cplusplus
