@@ -313,7 +313,8 @@ export class Hub extends Emitter {
     #plan = [];            // transports still to be tried in this round
     #failed = [];          // those that were
     #avoided = new Map();  // name → until when
-    #proven; #chosen; #timer; #watchdog; #unlisten;
+    #worked = new Set();   // names of those that did at some time
+    #chosen; #timer; #watchdog; #unlisten;
     #attempts = 0; #refusals = 0; #retry = 0; #mayHurry = true;
     #heartbeat = 0; #seen = 0; #since = 0;
 
@@ -422,7 +423,7 @@ export class Hub extends Emitter {
         const names = this.#options.transports
             .filter(name => TRANSPORTS[name] && (name !== 'websocket' || this.#net.WebSocket))
             .sort((a, b) => rank(a) - rank(b));
-        return names[0] === this.#proven && this.#attempts < 2 ? [this.#proven] : names;
+        return this.#worked.has(names[0]) && this.#attempts < 2 ? [names[0]] : names;
     }
 
     async #open() {
@@ -456,9 +457,9 @@ export class Hub extends Emitter {
         this.#heartbeat = Math.min(Math.max(heartbeat || 25_000, 100), LONGEST_WAIT);
         this.#since = this.#seen = Date.now();
         this.#refusals = 0;
-        this.#proven = this.#link.name;
-        this.#avoided.delete(this.#proven);
-        this.#failed.forEach(name => this.#avoided.set(name, Date.now() + AVOID_TIME));
+        this.#worked.add(this.#link.name);
+        this.#avoided.delete(this.#link.name);
+        this.#failed.forEach(name => this.#avoid(name));
         const waiting = this.#ops; // goes out after the joins
         this.#ops = new Map();
         for (const room of this.#rooms.values())
@@ -470,6 +471,11 @@ export class Hub extends Emitter {
         this.#tell('online', { transport: this.#link.name });
     }
 
+    // One that worked before may have failed because the server was just coming up.
+    #avoid(name) {
+        this.#avoided.set(name, Date.now() + AVOID_TIME / (this.#worked.has(name) ? 10 : 1));
+    }
+
     #lost(error) {
         if (!this.#link) return; // a listener was quicker
         const { name } = this.#link;
@@ -479,7 +485,7 @@ export class Hub extends Emitter {
         this.#detach();
         if (wasReady && Date.now() - this.#since > STABLE_TIME) this.#attempts = 0;
         if (name === 'sse' && error.code === 'silent') // something on the way may keep it back
-            this.#avoided.set(name, Date.now() + AVOID_TIME);
+            this.#avoid(name);
         if (error.isFinal || error.code === 'forbidden'
             || isRefused && (!this.#options.getToken || ++this.#refusals > 2))
             return this.#finish(error);
