@@ -34,6 +34,11 @@ struct frame *encode_event(struct shard *shard, unsigned wire, const hb_event *e
     return f;
 }
 
+void encode_finish(void)
+{
+    buf_finish(&scratch.bytes);
+}
+
 struct frame *encode_message(struct shard *shard, unsigned wire, hb_message *m)
 {
     hb_event ev;

@@ -23,6 +23,9 @@ struct frame *encode_message(struct shard *shard, unsigned wire, hb_message *m);
 /* A frame of bytes as they are. */
 struct frame *encode_bytes(const void *bytes, size_t n);
 
+/* Free what encoding keeps for this thread. */
+void encode_finish(void);
+
 /* hb_net's out functions. */
 hb_out *out_create(void);
 void out_destroy(hb_out *out); /* NULL is fine */

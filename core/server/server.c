@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "plugin/run.h"
+#include "session/session.h"
 #include "server/control.h"
 #include "server/host.h"
 #include "server/listen.h"
@@ -83,7 +84,8 @@ static void add_module(struct server *s, unsigned index)
 static void make_hub(struct server *s)
 {
     struct hub *hub = &s->hub;
-    *hub = (struct hub){.n_workers = s->n_workers, .io = &host_io, .host = &host_table,
+    *hub = (struct hub){.n_workers = s->n_workers, .io = &host_io,
+        .session_ops = &session_ops, .host = &host_table,
         .backend = -1};
     hub->n_modules = (unsigned)s->modules->n;
     for (unsigned i = 0; i < hub->n_modules; i++)

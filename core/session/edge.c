@@ -3,10 +3,12 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "out/encode.h"
 #include "room/home.h"
 #include "room/members.h"
 #include "session/batch.h"
 #include "session/connect.h"
+#include "session/net.h"
 #include "session/registry.h"
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,8 @@ void edge_finish(struct shard *s)
     members_destroy(s->members);
     registry_destroy(s->registry);
     hooks_destroy(s->hooks);
+    encode_finish();
+    net_finish();
 }
 
 void edge_flush(struct shard *s)

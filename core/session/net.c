@@ -73,6 +73,11 @@ void net_start(hb_session *session, const hb_str *rooms, size_t n_rooms, hb_str 
 
 static _Thread_local struct native_scratch scratch;
 
+void net_finish(void)
+{
+    buf_finish(&scratch.text);
+}
+
 static void count_fault(struct session *ss)
 {
     if (++ss->bad >= SESSION_BAD_MAX)

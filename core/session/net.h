@@ -4,6 +4,9 @@
 
 #include "out/shard.h"
 
+/* Free what decoding keeps for this thread. */
+void net_finish(void);
+
 /* hb_net */
 void net_open(const hb_ctx *ctx, hb_request *req, const hb_open *how);
 void net_attach(hb_session *session, hb_stream *stream);

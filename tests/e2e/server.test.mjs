@@ -23,12 +23,12 @@ test('an empty configuration is enough: rooms, history and ordered delivery work
     const joined = await bob.join('lobby');
     assert.equal(joined.members, 1);
     assert.equal((await alice.join('lobby')).members, 2);
-    for (let i = 0; i < 100; i++)
+    for (let i = 0; i < 90; i++)
         alice.send({ type: 'publish', room: 'lobby', data: { i, exact: 'é' } });
     const published = await alice.publish('lobby', 'last', { event: 'end' });
     await bob.next(m => m.event === 'end');
     const got = bob.messages('lobby');
-    assert.deepEqual(got.slice(0, 100).map(m => m.data.i), Array.from({ length: 100 }, (_, i) => i));
+    assert.deepEqual(got.slice(0, 90).map(m => m.data.i), Array.from({ length: 90 }, (_, i) => i));
     assert.equal(typeof published.ts, 'number');
     const page = await bob.ok({ type: 'history', room: 'lobby', since: joined.cursor, limit: 10 });
     assert.deepEqual(page.messages.map(m => m.data.i), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const buildDir = resolve(process.argv[2] ?? join(root, 'build'));
 
-const RANKS = { base: 0, conf: 1, out: 2, room: 3, router: 4, session: 5, plugin: 6, server: 7, cli: 8 };
+const RANKS = { base: 0, conf: 1, out: 2, room: 3, router: 4, session: 5, plugin: 6, server: 7, admin: 8, cli: 9 };
 const LONGEST_FUNCTION = 100;
 const LONGEST_FILE = 900;
 const NAMED_OUTSIDE_CORE = /\b(websocket|sse|longpoll|socketio|socket\.io|redis)\b/i;
