@@ -77,6 +77,15 @@ static void on_look(struct timer *t)
 
 /* ---- signals ---- */
 
+static void log_error(const struct error *e)
+{
+    enum log_level level = e->warning ? LOG_WARN : LOG_ERROR;
+    if (e->line)
+        log_write(level, "reload", "%s:%u:%u: %s", e->file, e->line, e->column, e->message);
+    else
+        log_write(level, "reload", "%s: %s", e->file, e->message);
+}
+
 static void reload(struct server *s)
 {
     struct errors errors;
@@ -85,8 +94,7 @@ static void reload(struct server *s)
     if (!reload_begin(s, &errors)) {
         log_write(LOG_ERROR, "reload", "nothing was changed: %zu mistakes", errors.fatal);
         for (size_t i = 0; i < errors.n; i++)
-            log_write(LOG_ERROR, "reload", "%s:%u:%u: %s", errors.items[i].file,
-                errors.items[i].line, errors.items[i].column, errors.items[i].message);
+            log_error(&errors.items[i]);
     }
     errors_finish(&errors);
     system_notify("READY=1");
@@ -135,8 +143,10 @@ bool server_reload(struct buf *why)
     bool ok = reload_begin(&server, &errors);
     for (size_t i = 0; i < errors.n; i++) {
         const struct error *e = &errors.items[i];
-        if (!e->warning)
+        if (!e->warning && e->line)
             buf_printf(why, "%s:%u:%u: %s\n", e->file, e->line, e->column, e->message);
+        else if (!e->warning)
+            buf_printf(why, "%s: %s\n", e->file, e->message);
     }
     errors_finish(&errors);
     return ok;

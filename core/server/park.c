@@ -96,6 +96,8 @@ static void on_head_sent(void *arg, h2o_socket_t *sock, size_t reqsize)
     }
     h2o_buffer_consume(&sock->input, reqsize);
     sock->data = p->conn;
+    if (p->request)
+        request_slim(p->request);
     p->conn->state = CONN_PARKED;
     if (!sock->ssl)
         h2o_socket_dont_read(sock, 1);

@@ -54,6 +54,12 @@ static void drop_details(struct request *r)
     r->details = NULL;
 }
 
+void request_slim(struct request *r)
+{
+    drop_details(r);
+    r->pub.method = r->pub.path = r->pub.query = r->pub.body = r->pub.remote = (hb_str){0};
+}
+
 void request_destroy(struct request *r)
 {
     if (r->tie)
@@ -266,8 +272,6 @@ void request_park(hb_request *req, const hb_header *headers, size_t n)
     if (!again)
         request_put_header(h, "connection", HB_STR("close"));
     r->tie = NULL;
-    drop_details(r);
-    req->method = req->path = req->query = req->body = req->remote = (hb_str){0};
     park_begin(r, c, h, chunked, again);
 }
 

@@ -22,7 +22,7 @@ struct tie {
     bool ours;               /* the answer is one of ours, not h2o's */
 };
 
-/* What goes when a request is parked. */
+/* What goes once a request is parked. */
 struct request_details {
     char remote[46];
     struct query *query;    /* parsed when asked for */
@@ -46,6 +46,8 @@ static inline struct request *request_of(const hb_request *req)
 /* A request of h2o's, with its strings borrowed from there. NULL when memory is out. */
 struct request *request_create(struct worker *w, struct tie *tie);
 void request_destroy(struct request *r);
+/* Parked, and h2o's part is gone: only what the answer takes is kept. */
+void request_slim(struct request *r);
 /* h2o lets go of the request: where it was not answered its owner is told. */
 void request_abandon(struct request *r);
 
