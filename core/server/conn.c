@@ -111,16 +111,22 @@ static void refuse_in_passing(int fd, bool tls)
 
 /* ---- life ---- */
 
-static void on_socket_closed(void *arg)
+/* Free what the connection holds for what it was at. */
+static void leave_state(struct conn *c)
 {
-    struct conn *c = arg;
-    struct worker *w = conn_worker(c);
     if (c->state == CONN_STREAM)
         stream_release(&c->stream);
     else if (c->state == CONN_PARKED || c->state == CONN_TAKING)
         park_conn_closed(c);
     else
-        timer_cancel(&w->shard.wheel, &c->timer);
+        timer_cancel(&conn_worker(c)->shard.wheel, &c->timer);
+}
+
+static void on_socket_closed(void *arg)
+{
+    struct conn *c = arg;
+    struct worker *w = conn_worker(c);
+    leave_state(c);
     if (w->reading == c)
         w->reading = NULL;
     if (c->refuse)
@@ -306,34 +312,18 @@ void conn_back_to_http(struct conn *c)
 
 /* ---- the end ---- */
 
-void conn_close(struct conn *c)
-{
-    h2o_socket_close(c->sock); /* frees c, at once or after TLS said good-bye */
-}
-
 static void on_linger_time(struct timer *t)
 {
     struct conn *c = container_of(t, struct conn, timer);
-    if (c->sock->ssl) /* its good-bye may be stuck: make the write fail */
+    if (c->sock->ssl) /* its good-bye is stuck: make the write fail */
         shutdown(h2o_socket_get_fd(c->sock), SHUT_RDWR);
     else
-        conn_close(c);
+        h2o_socket_close(c->sock);
 }
 
-static void on_linger_read(h2o_socket_t *sock, const char *err)
+static void enter_linger(struct conn *c)
 {
-    struct conn *c = conn_of(sock);
-    ssize_t n = recv(h2o_socket_get_fd(sock), conn_worker(c)->scratch, WORKER_SCRATCH, MSG_DONTWAIT);
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-        conn_close(c);
-}
-
-/* Closing at once with bytes unread would make the kernel send a reset, which can overtake and
- * destroy what was written last: say that no more comes, and wait for the peer to close. */
-void conn_linger(struct conn *c)
-{
-    if (c->state == CONN_STREAM)
-        stream_release(&c->stream);
+    leave_state(c);
     c->state = CONN_LINGER;
     if (c->resumed) {
         list_remove(&c->link);
@@ -342,10 +332,31 @@ void conn_linger(struct conn *c)
     }
     timer_init(&c->timer, on_linger_time);
     set_timer(c, LINGER_MS);
+}
+
+void conn_close(struct conn *c)
+{
+    enter_linger(c);
+    h2o_socket_close(c->sock); /* frees c, at once or after TLS said good-bye */
+}
+
+static void on_linger_read(h2o_socket_t *sock, const char *err)
+{
+    struct conn *c = conn_of(sock);
+    ssize_t n = recv(h2o_socket_get_fd(sock), conn_worker(c)->scratch, WORKER_SCRATCH, MSG_DONTWAIT);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        h2o_socket_close(sock);
+}
+
+/* Closing at once with bytes unread would make the kernel send a reset, which can overtake and
+ * destroy what was written last: say that no more comes, and wait for the peer to close. */
+void conn_linger(struct conn *c)
+{
     if (c->sock->ssl) {
-        h2o_socket_close(c->sock);
+        conn_close(c);
         return;
     }
+    enter_linger(c);
     if (c->sock->input->size)
         h2o_buffer_consume(&c->sock->input, c->sock->input->size);
     shutdown(h2o_socket_get_fd(c->sock), SHUT_WR);

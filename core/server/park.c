@@ -89,7 +89,9 @@ static void on_head_sent(void *arg, h2o_socket_t *sock, size_t reqsize)
 {
     struct parked *p = arg;
     p->begun = true;
-    if (!sock) {
+    if (!sock) { /* p->conn may still be saying good-bye by TLS */
+        if (p->conn)
+            p->conn->parked = NULL;
         tell_gone(p);
         destroy(p);
         return;
