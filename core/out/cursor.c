@@ -106,41 +106,66 @@ static bool next_entry(hb_str *rest, uint64_t *hash, hb_pos *pos)
     return get_varint(rest, &pos->hi) && get_varint(rest, &pos->lo);
 }
 
-/* How many entries; -1: they are no entries. */
-static int count_entries(hb_str rest)
+struct merging {
+    struct cursor_writer w;
+    uint64_t rooms[CURSOR_ENTRIES_MAX]; /* that are in it */
+    size_t n;
+};
+
+static bool has_room(const struct merging *m, uint64_t hash)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (m->rooms[i] == hash)
+            return true;
+    return false;
+}
+
+static bool entries_valid(hb_str rest)
 {
     uint64_t hash;
     hb_pos pos;
     int n = 0;
-    for (; rest.n > 0; n++)
-        if (n >= CURSOR_ENTRIES_MAX || !next_entry(&rest, &hash, &pos))
-            return -1;
-    return n;
+    while (rest.n > 0)
+        if (++n > CURSOR_ENTRIES_MAX || !next_entry(&rest, &hash, &pos))
+            return false;
+    return true;
 }
 
-/* Entries are looked for from the front, so those of the first cursor win by standing there. */
+static void merge_entries(struct merging *m, hb_str rest)
+{
+    while (rest.n > 0 && m->n < CURSOR_ENTRIES_MAX) {
+        const char *entry = rest.p;
+        uint64_t hash;
+        hb_pos pos;
+        if (!next_entry(&rest, &hash, &pos))
+            return;
+        size_t n = (size_t)(rest.p - entry);
+        if (has_room(m, hash) || m->w.raw.n + n > CURSOR_LENGTH_MAX / 4 * 3)
+            continue;
+        m->rooms[m->n++] = hash;
+        buf_append(&m->w.raw, entry, n);
+    }
+}
+
 size_t cursor_merge(const hb_str *cursors, size_t n, struct buf *out)
 {
-    struct cursor_writer w;
+    struct merging m;
     size_t merged = 0;
-    int entries = 0;
-    cursor_begin(&w, 0);
+    m.n = 0;
+    cursor_begin(&m.w, 0);
     for (size_t i = 0; i < n; i++) {
         struct buf raw = BUF_INIT;
         hb_str rest;
         uint64_t answer;
-        int more = open_cursor(cursors[i], &raw, &rest, &answer) ? count_entries(rest) : -1;
-        bool fits = entries + more <= CURSOR_ENTRIES_MAX && w.raw.n + rest.n <= CURSOR_LENGTH_MAX / 4 * 3;
-        if (more >= 0 && fits) {
-            buf_str(&w.raw, rest);
-            entries += more;
+        if (open_cursor(cursors[i], &raw, &rest, &answer) && entries_valid(rest)) {
+            merge_entries(&m, rest);
             merged++;
         }
         buf_finish(&raw);
     }
     if (merged > 0)
-        buf_base64url(out, buf_view(&w.raw));
-    buf_finish(&w.raw);
+        buf_base64url(out, buf_view(&m.w.raw));
+    buf_finish(&m.w.raw);
     return merged;
 }
 

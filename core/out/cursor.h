@@ -22,9 +22,9 @@ void cursor_begin(struct cursor_writer *w, uint64_t answer);
 void cursor_add(struct cursor_writer *w, hb_str room, hb_pos pos);
 void cursor_end(struct cursor_writer *w, struct buf *out); /* appends the text, frees the writer */
 
-/* One cursor for all of these, NUL-free text appended to `out`: of a room that several name, the
- * first one's position. What is no cursor, or too much for one, is left out; returns how many are in
- * it, and appends nothing when none is. */
+/* Append one cursor for all of these: of a room that several name, the first one's position. What is
+ * no cursor, or too much for one, is left out; returns how many were cursors, and appends nothing
+ * when none was. */
 size_t cursor_merge(const hb_str *cursors, size_t n, struct buf *out);
 
 /* Find the room's position in a cursor: 1 found, 0 a cursor that does not cover the room, -1 no

@@ -54,6 +54,7 @@ TEST(merged_cursors_name_what_each_of_them_named_and_the_first_wins)
         one(HB_STR("a"), 1, 30, again)};
     struct buf out = BUF_INIT;
     CHECK_INT(cursor_merge(all, 4, &out), 3);
+    CHECK_INT(out.n, 30);
     check_at(buf_view(&out), HB_STR("a"), 10);
     check_at(buf_view(&out), HB_STR("b"), 20);
     buf_finish(&out);
@@ -69,7 +70,7 @@ TEST(what_is_no_cursor_merges_to_nothing)
     buf_finish(&out);
 }
 
-TEST(merging_stops_where_a_cursor_would_grow_too_long)
+TEST(merging_leaves_out_what_is_too_much_for_a_cursor)
 {
     struct cursor_writer w;
     struct buf big = BUF_INIT, out = BUF_INIT;
@@ -83,8 +84,9 @@ TEST(merging_stops_where_a_cursor_would_grow_too_long)
     cursor_end(&w, &big);
     const hb_str all[] = {buf_view(&big), one(HB_STR("late"), 1, 1, small)};
     hb_pos pos;
-    CHECK_INT(cursor_merge(all, 2, &out), 1);
+    CHECK_INT(cursor_merge(all, 2, &out), 2);
     CHECK_INT(cursor_find(buf_view(&out), HB_STR("late"), &pos), 0);
+    check_at(buf_view(&out), (hb_str){room, sizeof(room)}, 1);
     buf_finish(&big);
     buf_finish(&out);
 }

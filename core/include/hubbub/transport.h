@@ -246,7 +246,7 @@ struct hb_net {
     void (*out_destroy)(hb_out *out);
     bool (*out_failed)(const hb_out *out); /* memory ran out: some of it is missing */
     /* Append one cursor that says what all of these say (of a room in several, what the first says).
-     * What is no cursor is left out; returns how many are in it, and appends nothing for none. */
+     * What is no cursor is left out; returns how many were, and appends nothing for none. */
     size_t (*cursor_merge)(const hb_str *cursors, size_t n, hb_out *out);
 };
 
