@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "fuzz.h"
 #include "websocket/deflate.h"
-#include "websocket/frame.h"
+#include "common/frame.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,7 +4,7 @@
  */
 #include "base/str.h"
 #include "fuzz.h"
-#include "websocket/handshake.h"
+#include "common/handshake.h"
 #include <string.h>
 
 static hb_str line(hb_str *rest)

@@ -1,7 +1,7 @@
 #include "base/str.h"
 #include "fake_host.h"
 #include "unit.h"
-#include "websocket/frame.h"
+#include "common/frame.h"
 #include "ws_client.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "base/str.h"
 #include "unit.h"
-#include "websocket/frame.h"
-#include "websocket/utf8.h"
+#include "common/frame.h"
+#include "common/utf8.h"
 #include "ws_client.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "base/str.h"
 #include "unit.h"
-#include "websocket/handshake.h"
+#include "common/handshake.h"
 
 static struct handshake_request good(void)
 {

@@ -9,7 +9,7 @@
 #define WEBSOCKET_CONN_H
 
 #include "deflate.h"
-#include "frame.h"
+#include "../common/frame.h"
 #include <hubbub/transport.h>
 
 #define SCRATCH_BYTES (64u << 10)

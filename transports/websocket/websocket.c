@@ -1,6 +1,6 @@
 /* The WebSocket transport (RFC 6455): hubbub's own protocol, one JSON object to a text message. */
 #include "conn.h"
-#include "handshake.h"
+#include "../common/handshake.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  * The opening handshake (RFC 6455, section 4.2) as pure functions over header values; and what is
  * agreed in it: the subprotocol, a credential brought as one, compression (RFC 7692).
  */
-#ifndef WEBSOCKET_HANDSHAKE_H
-#define WEBSOCKET_HANDSHAKE_H
+#ifndef COMMON_HANDSHAKE_H
+#define COMMON_HANDSHAKE_H
 
 #include <hubbub/types.h>
 

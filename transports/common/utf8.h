@@ -1,6 +1,6 @@
 /* UTF-8 (RFC 3629), checked piece by piece; fails at the first byte that cannot continue. Pure. */
-#ifndef WEBSOCKET_UTF8_H
-#define WEBSOCKET_UTF8_H
+#ifndef COMMON_UTF8_H
+#define COMMON_UTF8_H
 
 #include <hubbub/types.h>
 

@@ -9,8 +9,8 @@
  * Every fault is found at the first byte that shows it: a length over the limit at the frame's
  * head, broken UTF-8 within an unfinished frame.
  */
-#ifndef WEBSOCKET_FRAME_H
-#define WEBSOCKET_FRAME_H
+#ifndef COMMON_FRAME_H
+#define COMMON_FRAME_H
 
 #include <hubbub/types.h>
 
