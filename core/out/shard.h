@@ -22,7 +22,7 @@ struct hooks_shard;   /* router/hooks.c */
 
 enum { WIRES_MAX = 32, MODULES_MAX = 64 };
 
-enum hook { HOOK_CONNECT, HOOK_JOIN, HOOK_PUBLISH, HOOK_CALL, HOOK_COUNT };
+enum hook { HOOK_CONNECT, HOOK_JOIN, HOOK_PUBLISH, HOOK_CALL, HOOK_PRESENCE, HOOK_COUNT };
 
 /* One wire form of one transport. */
 struct wire {
@@ -70,6 +70,7 @@ struct session_ops {
     void (*advance)(struct outbox *out, const hb_message *m);    /* about to be written: position moves */
     void (*fill)(struct shard *shard, struct outbox *out, unsigned slot, hb_out *to);
     struct outbox *(*outbox_of)(struct shard *shard, hb_sid sid); /* NULL: not of this worker, or gone */
+    void (*presence)(struct shard *shard, const hb_presence_event *ev); /* changed, in a room whose home is here */
 };
 
 struct hub {

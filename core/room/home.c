@@ -5,25 +5,10 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "out/msg.h"
+#include "room/home_inner.h"
 #include "room/members.h"
 #include <stdlib.h>
 #include <string.h>
-
-struct home {
-    struct shard *s;
-    void *state;           /* the backend's */
-    struct timer idle;     /* set while nobody is in it */
-    int64_t total;         /* members on all workers */
-    uint32_t pending;      /* calls to the backend that are not answered */
-    uint32_t n_name;
-    uint32_t here[];       /* members by worker; the name behind it */
-};
-
-struct homes {
-    struct map rooms;
-    const hb_backend *backend;
-    hb_ctx ctx;            /* of the backend */
-};
 
 /* A message on its way to a worker that has members. */
 struct delivery {
@@ -36,7 +21,7 @@ static char *name_of(const struct home *h)
     return (char *)(uintptr_t)&h->here[h->s->hub->n_workers];
 }
 
-static hb_str home_name(const struct home *h)
+hb_str home_name(const struct home *h)
 {
     return (hb_str){name_of(h), h->n_name};
 }
@@ -125,7 +110,7 @@ static struct home *create(struct shard *s, hb_str room)
     return h;
 }
 
-static struct home *find(struct shard *s, hb_str room)
+struct home *home_find(struct shard *s, hb_str room)
 {
     return map_get(&s->homes->rooms, room);
 }
@@ -194,8 +179,7 @@ static void send_back(struct home_req *req)
     shard_post(here->hub, req->from, &req->mail);
 }
 
-/* The backend has answered: the common part, then back. */
-static void finish(struct home_req *req)
+void home_finish(struct home_req *req)
 {
     struct home *h = req->home;
     req->members = h->total;
@@ -226,7 +210,7 @@ static void on_result(hb_done *done, const hb_result *r)
 {
     struct home_req *req = container_of(done, struct home_req, done);
     take_result(req, r);
-    finish(req);
+    home_finish(req);
 }
 
 static void on_published(hb_done *done, const hb_result *r)
@@ -235,7 +219,7 @@ static void on_published(hb_done *done, const hb_result *r)
     take_result(req, r);
     if (r->code == HB_OK && !r->duplicate)
         home_deliver((hb_room *)req->home, req->message);
-    finish(req);
+    home_finish(req);
 }
 
 static void on_position(hb_done *done, const hb_result *r)
@@ -243,7 +227,7 @@ static void on_position(hb_done *done, const hb_result *r)
     struct home_req *req = container_of(done, struct home_req, done);
     req->code = r->code;
     req->pos = r->pos;
-    finish(req);
+    home_finish(req);
 }
 
 static void leave(struct home *h, int worker)
@@ -266,7 +250,7 @@ static void on_joined_since(hb_done *done, const hb_result *r)
     if (r->code != HB_OK)
         leave(req->home, req->from);
     take_result(req, r);
-    finish(req);
+    home_finish(req);
 }
 
 static void on_joined(hb_done *done, const hb_result *r)
@@ -284,7 +268,7 @@ static void join(struct home_req *req)
     int64_t limit = h->s->config->limits.room_members;
     if (limit > 0 && h->total >= limit && !req->quiet_limit) {
         req->code = HB_ROOM_FULL;
-        finish(req);
+        home_finish(req);
         return;
     }
     timer_cancel(&h->s->wheel, &h->idle);
@@ -309,7 +293,7 @@ static void run(struct home_req *req)
         break;
     case HOME_LEAVE:
         leave(h, req->from);
-        finish(req);
+        home_finish(req);
         break;
     case HOME_PUBLISH:
         req->done.fn = on_published;
@@ -321,6 +305,9 @@ static void run(struct home_req *req)
     case HOME_READ:
         hs->backend->read(&hs->ctx, h->state, req->has_since ? &req->since : NULL, req->limit,
             req->max_bytes, &req->done);
+        break;
+    default:
+        home_presence_run(req);
         break;
     }
 }
@@ -334,7 +321,7 @@ static bool may_create(struct shard *s)
 static void arrive(struct shard *s, struct home_req *req)
 {
     req->at = s;
-    req->home = find(s, req->room);
+    req->home = home_find(s, req->room);
     if (!req->home && may_create(s))
         req->home = create(s, req->room);
     if (!req->home) {
@@ -390,11 +377,13 @@ void home_req_finish(struct home_req *req)
     free(req->messages);
     req->messages = NULL;
     req->n = 0;
+    if (req->presence)
+        buf_finish(&req->presence->users);
 }
 
 int64_t home_members(struct shard *s, hb_str room)
 {
-    struct home *h = find(s, room);
+    struct home *h = home_find(s, room);
     return h ? h->total : -1;
 }
 

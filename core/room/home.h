@@ -19,6 +19,19 @@ enum home_verb {
     HOME_PUBLISH, /* `message` gets its place */
     HOME_LOOKUP,  /* is this key known? HB_OK with pos and ts, HB_CONFLICT, or HB_NOT_FOUND */
     HOME_READ,    /* a page of history */
+    HOME_PRESENCE_SET,  /* with `presence`, as the backend's */
+    HOME_PRESENCE_DROP,
+    HOME_PRESENCE_LIST, /* up to `limit` users */
+};
+
+/* What the presence verbs take and give besides. Lives as the request does. */
+struct home_presence {
+    hb_str user, session, data;
+    hb_sid origin;
+    int64_t grace_ms;
+    bool all_or_none;     /* LIST: more than `limit` are not named; the modules are told COUNT instead */
+    struct buf users;     /* LIST: the JSON array; home_req_finish */
+    int64_t count;        /* LIST */
 };
 
 /* Embedded by whoever asks, who owns it again when `back` is called. Strings and `message` live
@@ -37,6 +50,7 @@ struct home_req {
     hb_pos since;
     size_t limit, max_bytes;
     bool quiet_limit;     /* JOIN: room_members does not apply (@USER, server-side joins) */
+    struct home_presence *presence; /* NULL for the other verbs */
 
     hb_code code;
     bool unknown, duplicate, recovered, more;
@@ -62,6 +76,12 @@ void homes_each(struct shard *s, void (*fn)(hb_str room, int64_t members, void *
 
 /* hb_store->deliver */
 void home_deliver(hb_room *room, hb_message *message);
+/* hb_store->presence */
+void home_presence_changed(hb_room *room, const hb_presence_event *ev);
+
+/* Tell an event to the room's members on all workers of this node, in order with its messages; not
+ * to `except` (0: to all). Home worker; nothing without a home. */
+void home_tell(struct shard *s, hb_str room, const hb_event *ev, hb_sid except);
 
 /* The in-process backend (room/memory.c): all of the room's stream in this worker's memory. */
 extern const hb_backend memory_backend;

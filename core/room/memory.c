@@ -12,10 +12,14 @@
 #include "base/str.h"
 #include "out/msg.h"
 #include "room/home.h"
+#include "room/roster.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEYS_MAX = 100000 };
+enum {
+    KEYS_MAX = 100000,
+    PRESENCE_BYTES_MAX = 64 * 1024 * 1024, /* presence data of the node */
+};
 
 struct held {
     struct held *next;       /* in its room, oldest first */
@@ -35,7 +39,9 @@ struct ring {
 
 struct room {
     struct memory *mem;
+    hb_room *home;
     struct ring *ring;       /* NULL: nothing held */
+    struct roster *roster;   /* NULL: nobody was ever present */
     uint64_t seq;            /* of the last message */
     hb_keep keep;
 };
@@ -57,6 +63,7 @@ struct memory {
     int64_t bytes;
     struct map keys;
     struct list keys_by_age;
+    struct rosters rosters;
 };
 
 void *memory_create(struct shard *s)
@@ -67,6 +74,8 @@ void *memory_create(struct shard *s)
     list_init(&m->held);
     map_init(&m->keys);
     list_init(&m->keys_by_age);
+    m->rosters = (struct rosters){.wheel = &s->wheel, .changed = home_presence_changed,
+        .data_bytes_max = (size_t)PRESENCE_BYTES_MAX / (size_t)s->hub->n_workers};
     return m;
 }
 
@@ -228,6 +237,7 @@ static void *room_open(const hb_ctx *ctx, hb_room *room, hb_str name, const hb_k
     struct memory *m = ctx->local;
     struct room *r = mem_zalloc(sizeof(*r));
     r->mem = m;
+    r->home = room;
     r->seq = m->high;
     r->keep = *keep;
     return r;
@@ -245,13 +255,15 @@ static void room_close(const hb_ctx *ctx, void *state)
         timer_cancel(&m->s->wheel, &r->ring->age);
         free(r->ring);
     }
+    roster_destroy(r->roster);
     free(r);
 }
 
 static int64_t idle_ms(const hb_ctx *ctx, void *state)
 {
     struct room *r = state;
-    return r->keep.messages > 0 ? r->keep.age_ms : 0;
+    int64_t keep = r->keep.messages > 0 ? r->keep.age_ms : 0, grace = r->roster ? roster_grace_ms(r->roster) : 0;
+    return keep > grace ? keep : grace;
 }
 
 static void interest(const hb_ctx *ctx, void *state, bool members)
@@ -343,6 +355,38 @@ static void read_history(const hb_ctx *ctx, void *state, const hb_pos *since, si
     free(page);
 }
 
+static void presence_set(const hb_ctx *ctx, void *state, hb_str user, hb_str session, hb_sid origin,
+    hb_str data, hb_done *done)
+{
+    struct room *r = state;
+    if (!r->roster)
+        r->roster = roster_create(&r->mem->rosters, r->home);
+    hb_result result = {.code = roster_set(r->roster, user, session, origin, data)};
+    done->fn(done, &result);
+}
+
+static void presence_drop(const hb_ctx *ctx, void *state, hb_str user, hb_str session, int64_t grace_ms,
+    hb_done *done)
+{
+    struct room *r = state;
+    hb_result result = {.code = HB_OK};
+    if (r->roster)
+        roster_drop(r->roster, session, grace_ms);
+    done->fn(done, &result);
+}
+
+static void presence_list(const hb_ctx *ctx, void *state, size_t limit, hb_done *done)
+{
+    struct room *r = state;
+    hb_result result = {.code = HB_OK, .count = r->roster ? roster_count(r->roster) : 0};
+    size_t n = limit < (size_t)result.count ? limit : (size_t)result.count;
+    hb_present *list = mem_alloc((n ? n : 1) * sizeof(*list));
+    result.present = list;
+    result.n_present = r->roster ? roster_list(r->roster, n, list) : 0;
+    done->fn(done, &result);
+    free(list);
+}
+
 const hb_backend memory_backend = {
     .size = sizeof(hb_backend),
     .room_open = room_open,
@@ -353,4 +397,7 @@ const hb_backend memory_backend = {
     .lookup = lookup,
     .position = position,
     .read = read_history,
+    .presence_set = presence_set,
+    .presence_drop = presence_drop,
+    .presence_list = presence_list,
 };

@@ -113,6 +113,8 @@ static hb_outcome *scratch_of(struct chain *c)
         return &c->ev.join.out;
     case HOOK_PUBLISH:
         return &c->ev.publish.out;
+    case HOOK_PRESENCE:
+        return &c->ev.presence.out;
     default:
         return &c->ev.call.out;
     }
@@ -149,6 +151,8 @@ static hb_verdict ask(struct chain *c, const hb_hooks *hooks, const hb_ctx *ctx)
         return hooks->join ? hooks->join(ctx, &c->ev.join) : HB_NEXT;
     case HOOK_PUBLISH:
         return hooks->publish ? hooks->publish(ctx, &c->ev.publish) : HB_NEXT;
+    case HOOK_PRESENCE:
+        return hooks->presence ? hooks->presence(ctx, &c->ev.presence) : HB_NEXT;
     default:
         return hooks->call ? hooks->call(ctx, &c->ev.call) : HB_NEXT;
     }
@@ -159,8 +163,18 @@ static bool has_hook(const hb_module *m, enum hook kind)
     const hb_hooks *h = m->hooks;
     if (!h)
         return false;
-    return kind == HOOK_CONNECT ? h->connect != NULL : kind == HOOK_JOIN ? h->join != NULL
-        : kind == HOOK_PUBLISH ? h->publish != NULL : h->call != NULL;
+    switch (kind) {
+    case HOOK_CONNECT:
+        return h->connect != NULL;
+    case HOOK_JOIN:
+        return h->join != NULL;
+    case HOOK_PUBLISH:
+        return h->publish != NULL;
+    case HOOK_PRESENCE:
+        return h->presence != NULL;
+    default:
+        return h->call != NULL;
+    }
 }
 
 bool hooks_any(const struct hub *hub, enum hook kind)
@@ -390,4 +404,9 @@ void hooks_left(struct shard *s, hb_session *session, hb_str room, bool at_once)
 void hooks_published(struct shard *s, hb_session *session, hb_str room, hb_str event, hb_str data)
 {
     EACH_HOOK(s, published, session, room, event, data)
+}
+
+void hooks_presence_changed(struct shard *s, const hb_presence_event *ev)
+{
+    EACH_HOOK(s, presence_changed, ev)
 }

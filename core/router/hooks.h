@@ -21,6 +21,7 @@ struct chain {
         hb_join join;
         hb_publish publish;
         hb_call call;
+        hb_presence presence;
     } ev;                  /* ev.*.out is scratch for each hook; the sum is in `out` */
     hb_outcome out;        /* the answers that count: on DENY the denial's */
     struct owned *owned;
@@ -47,6 +48,7 @@ void hooks_closed(struct shard *s, hb_session *session, hb_end why);
 void hooks_joined(struct shard *s, hb_session *session, hb_str room, hb_str data);
 void hooks_left(struct shard *s, hb_session *session, hb_str room, bool at_once);
 void hooks_published(struct shard *s, hb_session *session, hb_str room, hb_str event, hb_str data);
+void hooks_presence_changed(struct shard *s, const hb_presence_event *ev);
 
 /* The process's hub, for calls from threads that have no shard; NULL before the workers are made. */
 struct hub *hooks_hub(void);

@@ -1,0 +1,31 @@
+/* A home from the inside: for the files that share it (home*.c), nobody else. */
+#ifndef ROOM_HOME_INNER_H
+#define ROOM_HOME_INNER_H
+
+#include "base/map.h"
+#include "room/home.h"
+
+struct home {
+    struct shard *s;
+    void *state;           /* the backend's */
+    struct timer idle;     /* set while nobody is in it */
+    int64_t total;         /* members on all workers */
+    uint32_t pending;      /* calls to the backend that are not answered */
+    uint32_t n_name;
+    uint32_t here[];       /* members by worker; the name behind it */
+};
+
+struct homes {
+    struct map rooms;
+    const hb_backend *backend;
+    hb_ctx ctx;            /* of the backend */
+};
+
+hb_str home_name(const struct home *h);
+struct home *home_find(struct shard *s, hb_str room);
+/* The backend has answered: the common part, then back to who asked. */
+void home_finish(struct home_req *req);
+/* Run one of the presence verbs. */
+void home_presence_run(struct home_req *req);
+
+#endif
