@@ -229,6 +229,8 @@ static bool check_together(const struct setup *s, const struct keys *fixed, cons
     }
     if (*s->jwks.url)
         return true;
+    if (!there && s->anonymous) /* guests only: no token is good */
+        return true;
     if (!there)
         snprintf(error, error_size,
             "no key: set one of secret, public_key, keys, jwks.file and jwks.url");
