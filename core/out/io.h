@@ -16,6 +16,8 @@ struct io_ops {
      * transport's `closed`; the stream must not be touched from then on. Set once. */
     void (*bind)(hb_stream *stream, void (*writable)(void *owner), void (*gone)(void *owner), void *owner);
     void (*pause)(hb_stream *stream, bool paused);
+    /* The descriptor to which bytes may be sent as they are while nothing waits; -1: only by write. */
+    int (*fd)(hb_stream *stream);
     /* Close after what was accepted is out; `closed` is not called. Frees the stream. */
     void (*close)(hb_stream *stream);
 

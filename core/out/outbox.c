@@ -4,14 +4,44 @@
 #include "base/clock.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { IOV_BATCH = 64, FIRST_CAP = 4 };
 
-void outbox_init(struct outbox *o, unsigned wire)
+static uint32_t take_fast(struct shard *s)
+{
+    if (s->free_fast) {
+        uint32_t i = s->free_fast - 1;
+        s->free_fast = (uint32_t)s->fast[i].fd;
+        return i;
+    }
+    if (s->n_fast == s->cap_fast) {
+        s->cap_fast = s->cap_fast ? s->cap_fast * 2 : 64;
+        s->fast = mem_realloc(s->fast, s->cap_fast * sizeof(*s->fast));
+    }
+    return s->n_fast++;
+}
+
+void outbox_init(struct shard *s, struct outbox *o, unsigned wire)
 {
     memset(o, 0, sizeof(*o));
     list_init(&o->dirty);
     o->wire = (uint8_t)wire;
+    o->fast = take_fast(s);
+    s->fast[o->fast] = (struct fast){-1, o->wire};
+}
+
+/* Keep its fast entry true: after each change of count, flags or stream. */
+static void refresh(struct shard *s, struct outbox *o)
+{
+    bool ready = o->stream && o->count == 0 && !o->flags;
+    s->fast[o->fast].fd = ready ? s->hub->io->fd(o->stream) : -1;
+}
+
+static void set_flag(struct shard *s, struct outbox *o, uint8_t flag, bool on)
+{
+    o->flags = (uint8_t)(on ? o->flags | flag : o->flags & ~flag);
+    refresh(s, o);
 }
 
 static struct frame *at(const struct outbox *o, uint32_t i)
@@ -26,7 +56,7 @@ static void release_ring(struct outbox *o)
     o->cap = o->head = 0;
 }
 
-static void pop(struct outbox *o)
+static void pop(struct shard *s, struct outbox *o)
 {
     struct frame *f = at(o, 0);
     o->head = (o->head + 1) & (o->cap - 1);
@@ -37,14 +67,33 @@ static void pop(struct outbox *o)
     if (o->count == 0) {
         release_ring(o);
         o->exempt = 0;
+        refresh(s, o);
     }
 }
 
-void outbox_finish(struct outbox *o)
+void outbox_finish(struct shard *s, struct outbox *o)
 {
     list_remove(&o->dirty);
     while (o->count > 0)
-        pop(o);
+        pop(s, o);
+    s->fast[o->fast].fd = (int)s->free_fast;
+    s->free_fast = o->fast + 1;
+}
+
+void outbox_detach(struct shard *s, struct outbox *o)
+{
+    o->stream = NULL;
+    refresh(s, o);
+}
+
+void outbox_close(struct shard *s, struct outbox *o)
+{
+    set_flag(s, o, OUTBOX_CLOSED, true);
+}
+
+void outbox_reopen(struct shard *s, struct outbox *o)
+{
+    set_flag(s, o, OUTBOX_OVERFLOW, false);
 }
 
 static void mark_dirty(struct shard *s, struct outbox *o)
@@ -72,7 +121,7 @@ static void overflow(struct shard *s, struct outbox *o)
 {
     if (o->flags & OUTBOX_OVERFLOW)
         return;
-    o->flags |= OUTBOX_OVERFLOW;
+    set_flag(s, o, OUTBOX_OVERFLOW, true);
     s->hub->session_ops->overflow(s, o);
 }
 
@@ -87,6 +136,7 @@ static bool append(struct shard *s, struct outbox *o, struct frame *f)
         return false;
     }
     frame_ref(f);
+    s->fast[o->fast].fd = -1;
     o->ring[(o->head + o->count++) & (o->cap - 1)] = f;
     metrics_add(s->metrics, METRIC_OUTBOX_BYTES, (int64_t)(bytes - o->bytes));
     o->bytes = bytes;
@@ -96,6 +146,7 @@ static bool append(struct shard *s, struct outbox *o, struct frame *f)
 void outbox_attach(struct shard *s, struct outbox *o, hb_stream *stream)
 {
     o->stream = stream;
+    refresh(s, o);
     mark_dirty(s, o);
 }
 
@@ -124,30 +175,28 @@ void outbox_event(struct shard *s, struct outbox *o, const hb_event *ev)
     frame_unref(f);
 }
 
-/* The rare tail of a short cut: keep the rest. */
-static void keep_rest(struct shard *s, struct outbox *o, struct frame *f, size_t written)
+/* The rare end of the short way: the stream takes the rest when it can, errors are its business. */
+static bool send_rest(struct shard *s, struct outbox *o, struct frame *f, size_t sent)
 {
+    struct iovec iov = {f->bytes + sent, f->n - sent};
+    sent += s->hub->io->write(o->stream, &iov, 1);
+    if (sent == f->n)
+        return true;
     if (append(s, o, f)) {
-        o->off = (uint32_t)written;
-        o->flags |= OUTBOX_BLOCKED;
+        o->off = (uint32_t)sent;
+        set_flag(s, o, OUTBOX_BLOCKED, true);
     }
+    return false;
 }
 
-bool outbox_deliver(struct shard *s, struct outbox *o, struct frame *f, bool now)
+bool outbox_send(struct shard *s, struct outbox *o, int fd, struct frame *f)
 {
-    if (!now || o->count > 0 || !o->stream || f->n_slots || (o->flags & ~OUTBOX_SKIPS)) {
-        outbox_push(s, o, f);
-        return false;
-    }
-    struct iovec iov = {f->bytes, f->n};
-    size_t n = s->hub->io->write(o->stream, &iov, 1);
-    if (n == f->n) {
-        metrics_add(s->metrics, METRIC_SENT_BYTES, (int64_t)n);
+    ssize_t sent = send(fd, f->bytes, f->n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent == (ssize_t)f->n)
         return true;
-    }
-    keep_rest(s, o, f, n);
-    metrics_add(s->metrics, METRIC_SENT_BYTES, (int64_t)n);
-    return false;
+    if (sent > 0)
+        metrics_add(s->metrics, METRIC_SENT_BYTES, sent);
+    return send_rest(s, o, f, sent > 0 ? (size_t)sent : 0);
 }
 
 /* --- gathering: frames into iovecs, slots filled ------------------------------------------------ */
@@ -224,7 +273,7 @@ static bool materialise(struct shard *s, struct outbox *o, const struct gather *
         skip -= drop;
     }
     for (uint32_t i = 0; i < g->frames; i++)
-        pop(o);
+        pop(s, o);
     if (o->cap == 0 && !grow(o)) {
         frame_unref(rest);
         return false;
@@ -250,7 +299,7 @@ static void consume(struct shard *s, struct outbox *o, size_t written)
         }
         written -= left;
         observe_written(s, f, now);
-        pop(o);
+        pop(s, o);
     }
 }
 
@@ -261,14 +310,13 @@ static bool write_batch(struct shard *s, struct outbox *o)
     gather(s, o, &g);
     size_t n = s->hub->io->write(o->stream, g.iov, g.n_iov), before = o->bytes;
     bool all = n == g.total;
-    metrics_add(s->metrics, METRIC_SENT_BYTES, (int64_t)n);
     if (g.fills.bytes.n == 0) {
         consume(s, o, n);
     } else if (all) {
         uint64_t now = clock_mono_us();
         for (uint32_t i = 0; i < g.frames; i++) {
             observe_written(s, at(o, 0), now);
-            pop(o);
+            pop(s, o);
         }
     } else if (!materialise(s, o, &g, n)) {
         outbox_drop(s, o);
@@ -277,14 +325,14 @@ static bool write_batch(struct shard *s, struct outbox *o)
     metrics_add(s->metrics, METRIC_OUTBOX_BYTES, (int64_t)o->bytes - (int64_t)before);
     buf_finish(&g.fills.bytes);
     if (!all)
-        o->flags |= OUTBOX_BLOCKED;
+        set_flag(s, o, OUTBOX_BLOCKED, true);
     return all;
 }
 
 static void tell_flushed(struct shard *s, struct outbox *o)
 {
     if (o->count == 0 && (o->flags & OUTBOX_TOLD)) {
-        o->flags &= (uint8_t)~OUTBOX_TOLD;
+        set_flag(s, o, OUTBOX_TOLD, false);
         s->hub->session_ops->flushed(s, o);
     }
 }
@@ -307,7 +355,7 @@ void outbox_flush(struct shard *s, struct outbox *o)
 
 void outbox_writable(struct shard *s, struct outbox *o)
 {
-    o->flags &= (uint8_t)~OUTBOX_BLOCKED;
+    set_flag(s, o, OUTBOX_BLOCKED, false);
     outbox_flush(s, o);
 }
 
@@ -329,10 +377,9 @@ size_t outbox_take(struct shard *s, struct outbox *o, size_t max_bytes, hb_str s
         }
         buf_append(&to->bytes, f->bytes + off, f->n - off);
         observe_written(s, f, now);
-        pop(o);
+        pop(s, o);
     }
     metrics_add(s->metrics, METRIC_OUTBOX_BYTES, (int64_t)o->bytes - (int64_t)before);
-    metrics_add(s->metrics, METRIC_SENT_BYTES, (int64_t)(to->bytes.n - start));
     if (taken > 0)
         mark_dirty(s, o);
     return taken;
@@ -346,7 +393,7 @@ void outbox_drop(struct shard *s, struct outbox *o)
     if (half)
         frame_ref(half);
     while (o->count > 0)
-        pop(o);
+        pop(s, o);
     if (half) {
         if (grow(o)) {
             o->ring[0] = half;
@@ -365,11 +412,11 @@ void outbox_abandon(struct shard *s, struct outbox *o)
     metrics_add(s->metrics, METRIC_DROPPED + DROPPED_GONE, o->count);
     metrics_add(s->metrics, METRIC_OUTBOX_BYTES, -(int64_t)o->bytes);
     while (o->count > 0)
-        pop(o);
+        pop(s, o);
 }
 
 void outbox_tell_when_flushed(struct shard *s, struct outbox *o)
 {
-    o->flags |= OUTBOX_TOLD;
+    set_flag(s, o, OUTBOX_TOLD, true);
     mark_dirty(s, o);
 }

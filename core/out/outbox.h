@@ -15,25 +15,29 @@
 enum outbox_flag {
     OUTBOX_BLOCKED = 1,   /* a short write: waiting for the stream */
     OUTBOX_OVERFLOW = 2,  /* past its bound; takes nothing */
-    OUTBOX_SKIPS = 4,     /* some frame of this turn is not for it (members.c) */
     OUTBOX_CLOSED = 8,    /* takes nothing more; what it has still goes out */
     OUTBOX_TOLD = 16,     /* flushed is to be called when empty */
 };
 
 struct outbox {
-    struct list dirty;     /* in shard->dirty_boxes while something is to be done this turn */
     hb_stream *stream;     /* NULL: pull */
+    uint32_t count;
+    uint8_t wire;          /* index into hub->wires */
+    uint8_t flags;
+    uint32_t fast;         /* index into shard->fast */
+    uint32_t head, cap;
+    uint32_t off;          /* bytes of the first frame that are written */
     struct frame **ring;   /* owned; NULL while nothing waits */
     size_t bytes;          /* waiting, with overhead */
     size_t exempt;         /* of these, replayed history: not counted against the bound */
-    uint32_t head, count, cap;
-    uint32_t off;          /* bytes of the first frame that are written */
-    uint8_t wire;          /* index into hub->wires */
-    uint8_t flags;
+    struct list dirty;     /* in shard->dirty_boxes while something is to be done this turn */
 };
 
-void outbox_init(struct outbox *o, unsigned wire);
-void outbox_finish(struct outbox *o);                      /* drops what waits */
+void outbox_init(struct shard *s, struct outbox *o, unsigned wire);
+void outbox_finish(struct shard *s, struct outbox *o);     /* drops what waits */
+void outbox_detach(struct shard *s, struct outbox *o);     /* the stream is gone, or to be closed by the caller */
+void outbox_close(struct shard *s, struct outbox *o);      /* takes nothing more; what it has still goes out */
+void outbox_reopen(struct shard *s, struct outbox *o);     /* after an overflow was dropped: for closing bytes */
 void outbox_attach(struct shard *s, struct outbox *o, hb_stream *stream);
 
 /* Queue a frame (takes a reference of its own). False: overflown or closed, dropped. NULL frames
@@ -41,8 +45,9 @@ void outbox_attach(struct shard *s, struct outbox *o, hb_stream *stream);
 bool outbox_push(struct shard *s, struct outbox *o, struct frame *f);
 /* The same for a replay, which comes at the client's pace and is not counted. */
 bool outbox_replay(struct shard *s, struct outbox *o, struct frame *f);
-/* Queue or, when nothing waits and `now`, write at once. Returns true when it all was written. */
-bool outbox_deliver(struct shard *s, struct outbox *o, struct frame *f, bool now);
+/* The same, written at once: `fd` is that of its entry in shard->fast, not -1. Returns true when it
+ * all was written. */
+bool outbox_send(struct shard *s, struct outbox *o, int fd, struct frame *f);
 /* Encode an event in this outbox's form and queue it. */
 void outbox_event(struct shard *s, struct outbox *o, const hb_event *ev);
 /* Write what waits (push) or say ready (pull). */

@@ -40,6 +40,13 @@ struct module_ref {
     metric_id hook_seconds[HOOK_COUNT]; /* of its hooks: metrics_core_hook */
 };
 
+/* What the fan-out looks at for each outbox, side by side: sessions lie all over memory, and a miss
+ * for each member costs more than all else that is done for it. */
+struct fast {
+    int fd;          /* where a frame may be sent at once; -1: the outbox decides */
+    uint8_t wire;
+};
+
 struct shard {
     int index;
     struct hub *hub;
@@ -50,6 +57,8 @@ struct shard {
     struct list dirty_rooms;  /* struct members: something to deliver at the end of this turn */
     struct list dirty_boxes;  /* struct outbox: something to write at the end of this turn */
     unsigned n_dirty_rooms;
+    struct fast *fast;        /* by outbox->fast; grows */
+    uint32_t n_fast, cap_fast, free_fast; /* free_fast: index + 1 of the first free one, linked by fd */
     hb_ctx ctx[MODULES_MAX];  /* one for each module, by its index */
     struct members_table *members;
     struct homes *homes;

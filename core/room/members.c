@@ -12,6 +12,7 @@ struct item {
     struct outbox *out;
     struct membership *membership;
     uint32_t start; /* index of the first entry of this turn that it gets */
+    uint32_t fast;  /* its outbox's entry in shard->fast */
 };
 
 /* What is delivered at the end of the turn: a message, or another event as its frames. */
@@ -26,9 +27,8 @@ struct members {
     struct item *items;
     struct entry *turn;
     uint32_t n_items, cap_items, n_turn, cap_turn, holds;
-    bool has_starts;
-    uint32_t n_name;
-    char name[];
+    uint16_t n_name;
+    char name[];                   /* with a NUL behind it */
 };
 
 struct members_table {
@@ -71,7 +71,7 @@ struct members *members_hold(struct shard *s, hb_str room)
     if (!r) {
         r = mem_zalloc(sizeof(*r) + room.n + 1);
         list_init(&r->dirty);
-        r->n_name = (uint32_t)room.n;
+        r->n_name = (uint16_t)room.n;
         memcpy(r->name, room.p, room.n);
         map_put(&s->members->rooms, members_name(r), r);
     }
@@ -110,7 +110,7 @@ void members_release(struct shard *s, struct members *r)
     free(r);
 }
 
-void members_add(struct members *r, struct membership *m)
+void members_add(struct members *r, struct membership *m, struct outbox *out)
 {
     if (m->live)
         return;
@@ -120,8 +120,7 @@ void members_add(struct members *r, struct membership *m)
     }
     m->live = true;
     m->index = r->n_items;
-    r->items[r->n_items++] = (struct item){m->out, m, r->n_turn};
-    r->has_starts |= r->n_turn > 0;
+    r->items[r->n_items++] = (struct item){out, m, r->n_turn, out->fast};
 }
 
 void members_remove(struct members *r, struct membership *m)
@@ -256,7 +255,7 @@ struct flush {
     bool has_except, now;
     struct form forms[WIRES_MAX];
     uint64_t delivered[WIRES_MAX]; /* messages */
-    uint64_t written[WIRES_MAX];   /* members to whom the flat frame was written at once */
+    uint64_t written[WIRES_MAX];   /* members to whom the flat frame was sent at once */
 };
 
 static void deliver_singly(struct flush *fl, struct item *item, struct form *form)
@@ -266,7 +265,7 @@ static void deliver_singly(struct flush *fl, struct item *item, struct form *for
         if (!f || fl->turn[i].except == item->out)
             continue;
         outbox_push(fl->s, item->out, f);
-        fl->delivered[item->out->wire] += f->n_messages;
+        fl->delivered[fl->s->fast[item->fast].wire] += f->n_messages;
     }
 }
 
@@ -282,15 +281,19 @@ static bool gets_all(const struct flush *fl, const struct item *item)
 
 static void deliver_item(struct flush *fl, struct item *item)
 {
-    unsigned wire = item->out->wire;
+    const struct fast *fast = &fl->s->fast[item->fast];
+    unsigned wire = fast->wire;
     struct form *form = &fl->forms[wire];
     if (!form->made)
         make_form(fl->s, form, wire, fl->turn, fl->n);
     if (!form->flat || !gets_all(fl, item)) {
         deliver_singly(fl, item, form);
     } else {
-        fl->written[wire] += outbox_deliver(fl->s, item->out, form->flat, fl->now);
         fl->delivered[wire] += form->flat->n_messages;
+        if (fl->now && fast->fd >= 0)
+            fl->written[wire] += outbox_send(fl->s, item->out, fast->fd, form->flat);
+        else
+            outbox_push(fl->s, item->out, form->flat);
     }
     item->start = 0;
 }
@@ -303,6 +306,8 @@ static void account(struct flush *fl)
         struct form *form = &fl->forms[w];
         if (!form->made)
             continue;
+        if (form->flat)
+            metrics_add(fl->s->metrics, METRIC_SENT_BYTES, (int64_t)(fl->written[w] * form->flat->n));
         metrics_add(fl->s->metrics, fl->s->hub->modules[fl->s->hub->wires[w].module].metrics.delivered,
             (int64_t)fl->delivered[w]);
         for (uint32_t i = 0; fl->written[w] && i < fl->n; i++)
@@ -317,7 +322,6 @@ static void flush_room(struct shard *s, struct members *r, bool now)
     struct flush fl = {.s = s, .turn = r->turn, .n = r->n_turn, .now = now};
     r->turn = NULL;
     r->n_turn = r->cap_turn = 0;
-    r->has_starts = false;
     for (uint32_t i = 0; i < fl.n; i++)
         fl.has_except |= fl.turn[i].except != NULL;
     for (uint32_t i = 0; i < r->n_items; i++)
@@ -326,6 +330,15 @@ static void flush_room(struct shard *s, struct members *r, bool now)
     for (unsigned w = 0; w < s->hub->n_wires; w++)
         finish_form(&fl.forms[w], fl.n);
     drop_turn(s, fl.turn, fl.n);
+}
+
+void members_settle(struct shard *s, struct members *r)
+{
+    if (list_empty(&r->dirty))
+        return;
+    list_remove(&r->dirty);
+    s->n_dirty_rooms--;
+    flush_room(s, r, false);
 }
 
 void members_flush(struct shard *s)

@@ -15,10 +15,12 @@
 struct membership {
     struct list in_session;
     struct members *room;   /* set from members_add or members_reserve on */
-    struct outbox *out;
     uint32_t index;         /* in the room's array while live */
-    bool live;              /* gets new messages */
-    bool joined;            /* the join was answered */
+    bool live : 1;          /* gets new messages */
+    bool joined : 1;        /* the join was answered */
+    bool present : 1;       /* known to the room's presence */
+    bool wants_sync : 1;    /* of presence, of up to sync_limit users, once it is live */
+    uint16_t sync_limit;
     hb_pos pos;             /* after the last message written (wires with cursors) */
     struct replay *replay;  /* history is being sent, live comes at its end; NULL: none */
 };
@@ -34,7 +36,7 @@ hb_str members_name(const struct members *r);
 size_t members_count(const struct members *r);
 
 /* From now on messages delivered to the room reach this member; not those of this turn so far. */
-void members_add(struct members *r, struct membership *m);
+void members_add(struct members *r, struct membership *m, struct outbox *out);
 void members_remove(struct members *r, struct membership *m); /* harmless when not live */
 
 /* A message for this worker's members, at the end of the turn. Takes no ownership (refs). */
@@ -42,6 +44,9 @@ void members_deliver(struct shard *s, hb_str room, hb_message *message);
 /* Another event for the room's members (presence, membership), in order with its messages; not for
  * `except` (may be NULL). Encoded once per wire form. */
 void members_tell(struct shard *s, struct members *r, const hb_event *ev, const struct outbox *except);
+/* Deliver what this turn has collected for the room now: what is queued for a member next comes
+ * behind it. */
+void members_settle(struct shard *s, struct members *r);
 /* End of turn: deliver what was collected. */
 void members_flush(struct shard *s);
 

@@ -11,6 +11,7 @@
 #include "server/stream.h"
 #include "server/watch.h"
 #include "session/net.h"
+#include "session/presence.h"
 #include <stdlib.h>
 
 struct shard *host_shard(const hb_ctx *ctx)
@@ -203,6 +204,7 @@ static const hb_store store_table = {
     .message = msg_create,
     .place = msg_place,
     .deliver = home_deliver,
+    .presence = home_presence_changed,
 };
 
 const hb_host host_table = {
@@ -236,11 +238,17 @@ const hb_host host_table = {
     .node_item = check_host_node_item,
     .node_error = node_error,
     .lenient = check_host_lenient,
+    .presence_wanted = host_presence_wanted,
+    .presence_set = host_presence_set,
+    .presence_drop = host_presence_drop,
+    .presence_sync = host_presence_sync,
+    .presence_tell = host_presence_tell,
 };
 
 const struct io_ops host_io = {
     .write = stream_writev,
     .bind = stream_bind,
+    .fd = stream_fd,
     .pause = stream_pause,
     .close = stream_close,
     .respond = request_respond,

@@ -11,7 +11,7 @@ enum { CLOSE_MS = 5000 }; /* for the tail, after stream_close */
 void stream_init(hb_stream *s, const struct stream_ops *ops, const hb_stream_events *events,
     void *owner)
 {
-    *s = (hb_stream){.ops = ops, .events = events, .owner = owner};
+    *s = (hb_stream){.ops = ops, .fd = -1, .events = events, .owner = owner};
 }
 
 static void drop_tail(hb_stream *s)
@@ -91,6 +91,11 @@ size_t stream_writev(hb_stream *s, const struct iovec *iov, int n)
         return 0;
     }
     return s->ops->write(s, iov, n);
+}
+
+int stream_fd(hb_stream *s)
+{
+    return s->broken ? -1 : s->fd;
 }
 
 void stream_bind(hb_stream *s, void (*writable)(void *owner), void (*gone)(void *owner), void *owner)

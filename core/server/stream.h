@@ -30,16 +30,17 @@ struct tail {
 
 struct hb_stream {
     const struct stream_ops *ops;
+    struct tail *tail;
+    int fd;       /* where bytes may be written as they are; -1: TLS, or on another worker */
+    bool paused;
+    bool blocked; /* a write took less than given; stream_unblocked says when it can go on */
+    bool closing; /* the owner closed it; the tail still goes out */
+    bool broken;  /* a write failed: `closed` is on its way */
     const hb_stream_events *events; /* the owner's; NULL once it must not be called any more */
     void *owner;
     void (*writable)(void *owner);
     void (*gone)(void *owner);
     void *writable_owner;
-    struct tail *tail;
-    bool paused;
-    bool blocked; /* a write took less than given; stream_unblocked says when it can go on */
-    bool closing; /* the owner closed it; the tail still goes out */
-    bool broken;  /* a write failed: `closed` is on its way */
 };
 
 void stream_init(hb_stream *s, const struct stream_ops *ops, const hb_stream_events *events,
@@ -53,6 +54,7 @@ void stream_ended(hb_stream *s);
 
 /* io_ops and hb_net. */
 size_t stream_writev(hb_stream *s, const struct iovec *iov, int n);
+int stream_fd(hb_stream *s);
 void stream_bind(hb_stream *s, void (*writable)(void *owner), void (*gone)(void *owner), void *owner);
 void stream_pause(hb_stream *s, bool paused);
 void stream_close(hb_stream *s);

@@ -228,6 +228,8 @@ void stream_local_open(struct conn *c, size_t reqsize, const hb_stream_events *e
     c->state = CONN_STREAM;
     stream_init(&c->stream, &local_ops, events, owner);
     if (!c->sock->ssl)
+        c->stream.fd = h2o_socket_get_fd(c->sock);
+    if (!c->sock->ssl)
         h2o_socket_dont_read(c->sock, 1);
     h2o_socket_read_start(c->sock, on_readable);
     w->reading = c;

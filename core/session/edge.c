@@ -37,6 +37,7 @@ void edge_finish(struct shard *s)
     members_destroy(s->members);
     registry_destroy(s->registry);
     hooks_destroy(s->hooks);
+    free(s->fast);
     encode_finish();
     net_finish();
 }

@@ -47,8 +47,8 @@ static void on_writable(void *owner)
 static void on_gone(void *owner)
 {
     struct session *ss = owner;
-    ss->out.stream = NULL;
-    ss->out.flags |= OUTBOX_CLOSED;
+    outbox_detach(ss->s, &ss->out);
+    outbox_close(ss->s, &ss->out);
     outbox_abandon(ss->s, &ss->out);
 }
 
@@ -92,7 +92,6 @@ void net_input(hb_session *session, hb_str json)
     if (ss->state >= SESSION_CLOSING)
         return;
     session_touch(ss);
-    metrics_add(ss->s->metrics, METRIC_RECEIVED_BYTES, (int64_t)json.n);
     hb_code code = native_decode(json, &scratch, &op, &sentence);
     if (code != HB_OK) {
         hb_sid sid = ss->sid;

@@ -1,10 +1,11 @@
-/* join, leave, history, presence. */
+/* join, leave, history. */
 #include "base/check.h"
 #include "base/str.h"
 #include "out/cursor.h"
 #include "out/msg.h"
 #include "session/native.h"
 #include "session/ops.h"
+#include "session/presence.h"
 #include "session/replay.h"
 #include <stdlib.h>
 
@@ -113,7 +114,7 @@ static void on_joined(struct home_req *req)
     if (behind && !ss->rooms_left)
         replay_begin(ss, m);
     else if (!ss->rooms_left) /* else it was ended by who heard the answer */
-        members_add(m->room, m);
+        presence_live(ss, m);
     op_done(ss, op);
 }
 
@@ -121,7 +122,6 @@ static void on_joined(struct home_req *req)
 static void send_join(struct session *ss, struct op *op)
 {
     struct membership *m = mem_zalloc(sizeof(*m));
-    m->out = &ss->out;
     m->room = members_hold(ss->s, op->f.room);
     list_push_back(&ss->rooms, &m->in_session);
     op->membership = m;
@@ -269,16 +269,4 @@ void op_run_history(struct session *ss, struct op *op)
     op->req.max_bytes = (size_t)ss->s->config->limits.outbox / 2;
     op->req.back = on_history;
     home_send(ss->s, &op->req);
-}
-
-/* --- presence --------------------------------------------------------------------------------- */
-
-void op_run_presence(struct session *ss, struct op *op)
-{
-    const struct membership *m = session_membership(ss, op->f.room);
-    if (!m || !m->joined)
-        op_fail(ss, op, op_refusal(ss), HB_STR("presence is for members"), 0);
-    else
-        op_fail(ss, op, HB_NOT_FOUND, HB_STR("this room has no presence"), 0);
-    op_done(ss, op);
 }

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/str.h"
 #include "out/encode.h"
+#include "session/presence.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,7 +67,7 @@ static void take_page(struct session *ss, struct membership *m, struct home_req 
         return;
     }
     finish(ss, m);
-    members_add(m->room, m);
+    presence_live(ss, m);
 }
 
 static void on_page(struct home_req *req)

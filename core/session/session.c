@@ -8,6 +8,7 @@
 #include "out/msg.h"
 #include "session/batch.h"
 #include "session/ops.h"
+#include "session/presence.h"
 #include "session/registry.h"
 #include "session/replay.h"
 #include "session/start.h"
@@ -70,7 +71,7 @@ struct session *session_create(struct shard *s, unsigned module, unsigned varian
     unsigned wire = 0;
     while (s->hub->wires[wire].module != module || s->hub->wires[wire].variant != variant)
         wire++;
-    outbox_init(&ss->out, wire);
+    outbox_init(s, &ss->out, wire);
     ss->s = s;
     ss->module = (uint8_t)module;
     ss->conn = conn;
@@ -140,6 +141,7 @@ static void leave(struct session *ss, struct membership *m, bool at_once)
     hb_str room = members_name(m->room);
     if (m->joined && room.p[0] != '@') {
         hooks_left(ss->s, (hb_session *)ss, room, at_once);
+        presence_left(ss, m);
         metrics_add(ss->s->metrics, METRIC_ROOM_MEMBERSHIPS, -1);
         ss->n_rooms--;
     }
@@ -160,7 +162,7 @@ static void free_session(struct session *ss)
 {
     if (ss->out.stream) {
         ss->s->hub->io->close(ss->out.stream);
-        ss->out.stream = NULL;
+        outbox_detach(ss->s, &ss->out);
     }
     if (ss->conn)
         session_transport(ss)->ended(session_ctx(ss), ss->conn);
@@ -168,7 +170,7 @@ static void free_session(struct session *ss)
     timer_cancel(&ss->s->wheel, &ss->timer);
     drop_auth(ss);
     outbox_abandon(ss->s, &ss->out);
-    outbox_finish(&ss->out);
+    outbox_finish(ss->s, &ss->out);
     while (!list_empty(&ss->rooms))
         forget(ss, list_entry(ss->rooms.next, struct membership, in_session));
     start_free(ss);
@@ -252,7 +254,7 @@ static void close_with(struct session *ss, int code, hb_str reason, hb_end why, 
         session_event(ss, &ev);
     }
     session_transport(ss)->close(session_ctx(ss), ss->conn, code, reason);
-    ss->out.flags |= OUTBOX_CLOSED;
+    outbox_close(ss->s, &ss->out);
     if (ss->out.stream)
         timer_set(&ss->s->wheel, &ss->timer, clock_mono_ms() + SESSION_CLOSE_MS);
     else
@@ -276,7 +278,7 @@ void session_end(struct session *ss, hb_end why, bool at_once)
         return;
     leave_all(ss, why, at_once);
     ss->state = SESSION_CLOSING;
-    ss->out.flags |= OUTBOX_CLOSED;
+    outbox_close(ss->s, &ss->out);
     if (!ss->out.stream || (outbox_idle(&ss->out))) {
         die(ss);
         return;
@@ -448,6 +450,7 @@ const struct session_ops session_ops = {
     .advance = on_advance,
     .fill = on_fill,
     .outbox_of = outbox_of,
+    .presence = hooks_presence_changed,
 };
 
 void sessions_close_slow(struct shard *s)
@@ -460,7 +463,7 @@ void sessions_close_slow(struct shard *s)
         metrics_inc(s->metrics, METRIC_SLOW_CONSUMERS);
         metrics_add(s->metrics, METRIC_DROPPED + DROPPED_SLOW, ss->out.count);
         outbox_drop(s, &ss->out);
-        ss->out.flags &= (uint8_t)~OUTBOX_OVERFLOW;
+        outbox_reopen(s, &ss->out);
         session_close(ss, 4008, HB_STR("slow consumer"), HB_END_SLOW);
     }
 }

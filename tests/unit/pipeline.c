@@ -126,7 +126,12 @@ static hb_str io_query(hb_request *req, hb_str key, size_t nth)
     return (hb_str){NULL, 0};
 }
 
-static const struct io_ops io = {.write = io_write, .bind = io_bind, .pause = io_pause, .close = io_close,
+static int io_fd(hb_stream *stream)
+{
+    return -1;
+}
+
+static const struct io_ops io = {.fd = io_fd, .write = io_write, .bind = io_bind, .pause = io_pause, .close = io_close,
     .respond = io_respond, .respond_error = io_respond_error, .header = io_header, .query = io_query};
 
 /* --- the pipeline ------------------------------------------------------------------------------------ */
