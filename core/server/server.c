@@ -52,10 +52,11 @@ static void add_wires(struct hub *hub, unsigned module, const hb_transport *tran
 
 static void add_hook_metrics(struct metrics *m, struct module_ref *ref)
 {
-    static const char *const names[HOOK_COUNT] = {"connect", "join", "publish", "call"};
+    static const char *const names[HOOK_COUNT] = {"connect", "join", "publish", "call",
+        "presence"};
     const hb_hooks *h = ref->desc->hooks;
     const bool has[HOOK_COUNT] = {h->connect != NULL, h->join != NULL, h->publish != NULL,
-        h->call != NULL};
+        h->call != NULL, h->presence != NULL};
     for (int i = 0; i < HOOK_COUNT; i++)
         if (has[i])
             ref->hook_seconds[i] = metrics_core_hook(m, ref->desc->name, names[i]);

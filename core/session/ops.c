@@ -54,7 +54,8 @@ void op_fail(struct session *ss, struct op *op, hb_code code, hb_str text, int64
 
 static const int limited_scope[HOOK_COUNT] = {
     [HOOK_CONNECT] = LIMITED_CONNECT, [HOOK_JOIN] = LIMITED_JOIN,
-    [HOOK_PUBLISH] = LIMITED_PUBLISH, [HOOK_CALL] = LIMITED_CALL};
+    [HOOK_PUBLISH] = LIMITED_PUBLISH, [HOOK_CALL] = LIMITED_CALL,
+    [HOOK_PRESENCE] = LIMITED_PUBLISH};
 
 void op_denied(struct session *ss, struct op *op)
 {

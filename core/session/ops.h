@@ -38,6 +38,7 @@ void op_run_refresh(struct session *ss, struct op *op);
 void op_run_join(struct session *ss, struct op *op);
 void op_run_leave(struct session *ss, struct op *op);
 void op_run_history(struct session *ss, struct op *op);
+/* presence.c */
 void op_run_presence(struct session *ss, struct op *op);
 /* op_send.c */
 void op_run_publish(struct session *ss, struct op *op);

@@ -1,6 +1,7 @@
 #include "session/start.h"
 #include "base/check.h"
 #include "base/str.h"
+#include "session/presence.h"
 #include "session/replay.h"
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,10 @@ static void finish(struct session *ss)
     if (start.done)
         start.done(session_ctx(ss), ss->conn, code,
             code == HB_OK ? (hb_str){NULL, 0} : HB_STR("none of these rooms may be joined"));
-    if (code == HB_OK && ss->n_replays > 0)
+    if (code != HB_OK)
+        return;
+    presence_started(ss);
+    if (ss->n_replays > 0)
         outbox_tell_when_flushed(ss->s, &ss->out);
 }
 

@@ -1,0 +1,24 @@
+/*
+ * Presence as sessions see it: what modules set and drop travels to the room's home; a member that
+ * is live is told who is there; the op `presence`. Owner: the session's worker.
+ */
+#ifndef SESSION_PRESENCE_H
+#define SESSION_PRESENCE_H
+
+#include "session/session.h"
+
+/* The member hears its room from now on: a sync that waits for this is asked for. */
+void presence_live(struct session *ss, struct membership *m);
+/* The rooms of its opening are all answered: likewise. */
+void presence_started(struct session *ss);
+/* It has left its room, and the modules were told. */
+void presence_left(struct session *ss, struct membership *m);
+
+/* hb_host's part; contracts are in plugin.h. */
+bool host_presence_wanted(const hb_ctx *ctx, hb_str room);
+void host_presence_set(const hb_ctx *ctx, hb_session *session, hb_str room, hb_str data);
+void host_presence_drop(const hb_ctx *ctx, hb_session *session, hb_str room, int64_t grace_ms);
+void host_presence_sync(const hb_ctx *ctx, hb_session *session, hb_str room, size_t limit);
+void host_presence_tell(const hb_ctx *ctx, const hb_presence_event *what);
+
+#endif
