@@ -13,7 +13,7 @@ struct registry_slot {
 struct registry {
     struct registry_slot *slots;
     uint32_t n, cap, first_free, count;
-    struct list dead;        /* struct session: freed at the end of the turn */
+    struct list dead;        /* struct session by out.dirty: freed at the end of the turn */
     hb_sid *doomed;          /* overflown in this turn */
     uint32_t n_doomed, cap_doomed;
 };

@@ -79,7 +79,6 @@ struct session *session_create(struct shard *s, unsigned module, unsigned varian
     list_init(&ss->rooms);
     list_init(&ss->waiting);
     list_init(&ss->batches);
-    list_init(&ss->dead);
     timer_init(&ss->timer, on_timer);
     rand_bytes(ss->id, sizeof(ss->id));
     rand_bytes(ss->secret, sizeof(ss->secret));
@@ -185,16 +184,16 @@ static void die(struct session *ss)
     if (ss->state == SESSION_DEAD)
         return;
     ss->state = SESSION_DEAD;
-    list_remove(&ss->out.dirty);
-    list_push_back(&ss->s->registry->dead, &ss->dead);
+    list_remove(&ss->out.dirty); /* nothing is written any more: the link serves for the way out */
+    list_push_back(&ss->s->registry->dead, &ss->out.dirty);
 }
 
 void sessions_reap(struct shard *s)
 {
     struct list *dead = &s->registry->dead;
     while (!list_empty(dead)) {
-        struct session *ss = list_entry(dead->next, struct session, dead);
-        list_remove(&ss->dead);
+        struct session *ss = list_entry(dead->next, struct session, out.dirty);
+        list_remove(&ss->out.dirty);
         free_session(ss);
     }
 }

@@ -49,7 +49,6 @@ struct session {
     struct list batches;        /* struct batch */
     struct start *start;        /* rooms of the opening request that are not answered yet */
     struct timer timer;         /* auth time, heartbeat, or closing time: by state */
-    struct list dead;           /* in registry->dead */
     uint64_t last_seen_ms;
     int64_t opened_ts;
     struct in6_addr_bytes {
