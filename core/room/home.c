@@ -23,7 +23,7 @@ static char *name_of(const struct home *h)
 
 hb_str home_name(const struct home *h)
 {
-    return (hb_str){name_of(h), h->n_name};
+    return str_of(name_of(h));
 }
 
 struct homes *homes_create(struct shard *s)
@@ -101,7 +101,6 @@ static struct home *create(struct shard *s, hb_str room)
     size_t here = (size_t)s->hub->n_workers * sizeof(uint32_t);
     struct home *h = mem_zalloc(sizeof(*h) + here + room.n + 1);
     h->s = s;
-    h->n_name = (uint32_t)room.n;
     memcpy(name_of(h), room.p, room.n);
     timer_init(&h->idle, on_idle);
     h->state = s->homes->backend->room_open(&s->homes->ctx, (hb_room *)h, home_name(h), &keep);
@@ -358,6 +357,11 @@ struct leaving {
 static void on_left(struct home_req *req)
 {
     free(container_of(req, struct leaving, req));
+}
+
+void *home_backend_local(const hb_room *room)
+{
+    return ((const struct home *)room)->s->homes->ctx.local;
 }
 
 void home_leave(struct shard *from, hb_str room)

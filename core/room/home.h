@@ -74,6 +74,8 @@ int home_worker(const struct hub *hub, hb_str room);
 int64_t home_members(struct shard *s, hb_str room);
 void homes_each(struct shard *s, void (*fn)(hb_str room, int64_t members, void *arg), void *arg);
 
+/* hb_ctx.local of the backend that holds this room. */
+void *home_backend_local(const hb_room *room);
 /* hb_store->deliver */
 void home_deliver(hb_room *room, hb_message *message);
 /* hb_store->presence */

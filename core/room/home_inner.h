@@ -9,10 +9,9 @@ struct home {
     struct shard *s;
     void *state;           /* the backend's */
     struct timer idle;     /* set while nobody is in it */
-    int64_t total;         /* members on all workers */
+    int32_t total;         /* members on all workers */
     uint32_t pending;      /* calls to the backend that are not answered */
-    uint32_t n_name;
-    uint32_t here[];       /* members by worker; the name behind it */
+    uint32_t here[];       /* members by worker; behind it the name, which ends with a NUL */
 };
 
 struct homes {

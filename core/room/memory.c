@@ -38,7 +38,6 @@ struct ring {
 };
 
 struct room {
-    struct memory *mem;
     hb_room *home;
     struct ring *ring;       /* NULL: nothing held */
     struct roster *roster;   /* NULL: nobody was ever present */
@@ -65,6 +64,11 @@ struct memory {
     struct list keys_by_age;
     struct rosters rosters;
 };
+
+static struct memory *mem(const struct room *r)
+{
+    return home_backend_local(r->home);
+}
 
 void *memory_create(struct shard *s)
 {
@@ -100,9 +104,9 @@ void memory_destroy(void *local)
 static void set_age_timer(struct room *r)
 {
     if (r->ring->first)
-        timer_set(&r->mem->s->wheel, &r->ring->age, r->ring->first->due_ms);
+        timer_set(&mem(r)->s->wheel, &r->ring->age, r->ring->first->due_ms);
     else
-        timer_cancel(&r->mem->s->wheel, &r->ring->age);
+        timer_cancel(&mem(r)->s->wheel, &r->ring->age);
 }
 
 static void drop_first(struct room *r)
@@ -114,7 +118,7 @@ static void drop_first(struct room *r)
         ring->last = &ring->first;
     ring->count--;
     ring->bytes -= (int64_t)msg_size(h->message);
-    r->mem->bytes -= (int64_t)msg_size(h->message);
+    mem(r)->bytes -= (int64_t)msg_size(h->message);
     list_remove(&h->all);
     msg_unref(h->message);
     free(h);
@@ -157,7 +161,7 @@ static void trim_all(struct memory *m)
 
 static void hold(struct room *r, hb_message *message)
 {
-    struct memory *m = r->mem;
+    struct memory *m = mem(r);
     if (!r->ring)
         make_ring(r);
     struct held *h = mem_alloc(sizeof(*h));
@@ -200,7 +204,7 @@ static bool known(struct room *r, const hb_key *key, hb_result *result)
 {
     struct buf id = BUF_INIT;
     key_id(key, &id);
-    struct known *k = map_get(&r->mem->keys, buf_view(&id));
+    struct known *k = map_get(&mem(r)->keys, buf_view(&id));
     buf_finish(&id);
     if (!k || k->due_ms <= clock_mono_ms())
         return false;
@@ -215,7 +219,7 @@ static bool known(struct room *r, const hb_key *key, hb_result *result)
 static void remember(struct room *r, const hb_message *message, const hb_key *key)
 {
     struct buf id = BUF_INIT;
-    struct memory *m = r->mem;
+    struct memory *m = mem(r);
     expire_keys(m);
     key_id(key, &id);
     struct known *k = mem_alloc(sizeof(*k) + id.n);
@@ -236,7 +240,6 @@ static void *room_open(const hb_ctx *ctx, hb_room *room, hb_str name, const hb_k
 {
     struct memory *m = ctx->local;
     struct room *r = mem_zalloc(sizeof(*r));
-    r->mem = m;
     r->home = room;
     r->seq = m->high;
     r->keep = *keep;
@@ -246,7 +249,7 @@ static void *room_open(const hb_ctx *ctx, hb_room *room, hb_str name, const hb_k
 static void room_close(const hb_ctx *ctx, void *state)
 {
     struct room *r = state;
-    struct memory *m = r->mem;
+    struct memory *m = mem(r);
     if (r->seq > m->high)
         m->high = r->seq;
     while (r->ring && r->ring->first)
@@ -279,7 +282,7 @@ static void publish(const hb_ctx *ctx, void *state, hb_message *message, const h
         done->fn(done, &result);
         return;
     }
-    msg_place(message, (hb_pos){r->mem->life, ++r->seq}, clock_wall_ms(), keeps);
+    msg_place(message, (hb_pos){mem(r)->life, ++r->seq}, clock_wall_ms(), keeps);
     if (keeps)
         hold(r, message);
     if (keeps && key)
@@ -300,7 +303,7 @@ static void lookup(const hb_ctx *ctx, void *state, const hb_key *key, hb_done *d
 static void position(const hb_ctx *ctx, void *state, hb_done *done)
 {
     struct room *r = state;
-    hb_result result = {.code = HB_OK, .pos = {r->mem->life, r->seq}};
+    hb_result result = {.code = HB_OK, .pos = {mem(r)->life, r->seq}};
     done->fn(done, &result);
 }
 
@@ -312,7 +315,7 @@ static uint64_t first_seq(const struct room *r)
 /* Does the stream still hold all that came after this position? */
 static bool holds(const struct room *r, const hb_pos *since)
 {
-    return since->hi == r->mem->life && since->lo + 1 >= first_seq(r) && since->lo <= r->seq;
+    return since->hi == mem(r)->life && since->lo + 1 >= first_seq(r) && since->lo <= r->seq;
 }
 
 /* A page from `h` on into the result; the array is the caller's to free. */
@@ -336,7 +339,7 @@ static void read_history(const hb_ctx *ctx, void *state, const hb_pos *since, si
     size_t max_bytes, hb_done *done)
 {
     struct room *r = state;
-    hb_result result = {.code = HB_OK, .pos = {r->mem->life, r->seq}};
+    hb_result result = {.code = HB_OK, .pos = {mem(r)->life, r->seq}};
     if (r->ring)
         trim(r);
     result.recovered = !since || holds(r, since);
@@ -360,7 +363,7 @@ static void presence_set(const hb_ctx *ctx, void *state, hb_str user, hb_str ses
 {
     struct room *r = state;
     if (!r->roster)
-        r->roster = roster_create(&r->mem->rosters, r->home);
+        r->roster = roster_create(&mem(r)->rosters, r->home);
     hb_result result = {.code = roster_set(r->roster, user, session, origin, data)};
     done->fn(done, &result);
 }
