@@ -258,20 +258,37 @@ void fake_open_answer(void)
     answer_open(fake.opening_request, &fake.opening);
 }
 
+/* The frame's bytes with what `fill` says in its slots; without a session they stay empty. */
+static void put_frame(const struct fake_frame *f, hb_session *s, struct buf *to)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < f->n_slots; i++) {
+        hb_out one = {.bytes = BUF_INIT};
+        buf_append(to, f->bytes.p + at, f->slot_at[i] - at);
+        at = f->slot_at[i];
+        if (s)
+            fake.module->transport->fill(&fake.ctx, s->conn, f->slot[i], &one);
+        buf_str(to, buf_view(&one.bytes));
+        buf_finish(&one.bytes);
+    }
+    buf_append(to, f->bytes.p + at, f->bytes.n - at);
+}
+
 static void flush(hb_session *s)
 {
     if (!s->stream)
         return;
     for (size_t i = 0; i < s->n_frames; i++) {
-        buf_str(&s->stream->out, buf_view(&s->frames[i]));
-        buf_finish(&s->frames[i]);
+        put_frame(&s->frames[i], s, &s->stream->out);
+        buf_finish(&s->frames[i].bytes);
     }
     s->n_frames = 0;
 }
 
-static struct buf *queue(hb_session *s)
+static struct fake_frame *queue(hb_session *s)
 {
     CHECK_INVARIANT(!s->ended && s->n_frames < FAKE_FRAMES);
+    s->frames[s->n_frames] = (struct fake_frame){.bytes = BUF_INIT};
     return &s->frames[s->n_frames++];
 }
 
@@ -321,7 +338,7 @@ static void op(hb_session *s, const hb_op *given)
 
 static void push(hb_session *s, const void *bytes, size_t n)
 {
-    buf_append(queue(s), bytes, n);
+    buf_append(&queue(s)->bytes, bytes, n);
     flush(s);
 }
 
@@ -329,13 +346,13 @@ static size_t take(hb_session *s, size_t max_bytes, hb_str separator, hb_out *ou
 {
     size_t taken = 0;
     for (size_t bytes = 0; taken < s->n_frames; taken++) {
-        bytes += s->frames[taken].n;
+        bytes += s->frames[taken].bytes.n;
         if (taken > 0 && bytes > max_bytes)
             break;
         if (taken > 0)
             buf_str(&out->bytes, separator);
-        buf_str(&out->bytes, buf_view(&s->frames[taken]));
-        buf_finish(&s->frames[taken]);
+        put_frame(&s->frames[taken], s, &out->bytes);
+        buf_finish(&s->frames[taken].bytes);
     }
     memmove(s->frames, s->frames + taken, (s->n_frames - taken) * sizeof(s->frames[0]));
     memset(s->frames + s->n_frames - taken, 0, taken * sizeof(s->frames[0]));
@@ -351,6 +368,22 @@ static void touch(hb_session *s)
 static void cursor(hb_session *s, hb_out *out)
 {
     buf_lit(&out->bytes, fake.cursor ? fake.cursor : "");
+    if (fake.module->transport->ready)
+        buf_printf(&out->bytes, "-%u", ++s->answers);
+}
+
+/* "a" and "b" make "a+b"; a cursor is what does not begin with '!'. */
+static size_t cursor_merge(const hb_str *cursors, size_t n, hb_out *out)
+{
+    size_t merged = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (cursors[i].n == 0 || cursors[i].p[0] == '!')
+            continue;
+        if (merged++ > 0)
+            buf_char(&out->bytes, '+');
+        buf_str(&out->bytes, cursors[i]);
+    }
+    return merged;
 }
 
 static void end(hb_session *s, hb_end why, bool at_once)
@@ -446,40 +479,44 @@ static void out_truncate(hb_out *o, size_t n)
     o->bytes.n = n;
 }
 
-/* Puts what `fill` says into the slots; without a session they stay empty. */
-static void fill(hb_out *o, hb_session *s, struct buf *to)
+static hb_out *out_create(void)
 {
-    size_t at = 0;
-    for (size_t i = 0; i < o->n_slots; i++) {
-        hb_out one = {.bytes = BUF_INIT};
-        buf_append(to, o->bytes.p + at, o->slot_at[i] - at);
-        at = o->slot_at[i];
-        if (s)
-            fake.module->transport->fill(&fake.ctx, s->conn, o->slot[i], &one);
-        buf_str(to, buf_view(&one.bytes));
-        buf_finish(&one.bytes);
-    }
-    buf_append(to, o->bytes.p + at, o->bytes.n - at);
+    return create(sizeof(hb_out));
 }
 
-static void encode_for(unsigned variant, const hb_event *ev, hb_session *s, struct buf *to)
+static void out_destroy(hb_out *o)
+{
+    if (o)
+        buf_finish(&o->bytes);
+    free(o);
+}
+
+static bool out_failed(const hb_out *o)
+{
+    return o->bytes.failed;
+}
+
+static struct fake_frame encode(unsigned variant, const hb_event *ev)
 {
     hb_out o = {.bytes = BUF_INIT};
     fake.module->transport->encode(&fake.ctx, variant, ev, &o);
-    fill(&o, s, to);
-    buf_finish(&o.bytes);
+    struct fake_frame f = {.bytes = o.bytes, .n_slots = o.n_slots};
+    memcpy(f.slot, o.slot, sizeof(f.slot));
+    memcpy(f.slot_at, o.slot_at, sizeof(f.slot_at));
+    return f;
 }
 
 void fake_encode(unsigned variant, const hb_event *ev, struct buf *to)
 {
-    encode_for(variant, ev, NULL, to);
+    struct fake_frame f = encode(variant, ev);
+    put_frame(&f, NULL, to);
+    buf_finish(&f.bytes);
 }
 
 void fake_session_tell(hb_session *s, const hb_event *ev)
 {
-    struct buf frame = BUF_INIT;
-    encode_for(s->variant, ev, s, &frame);
-    if (frame.n == 0)
+    struct fake_frame frame = encode(s->variant, ev);
+    if (frame.bytes.n == 0)
         return;
     *queue(s) = frame;
     flush(s);
@@ -509,12 +546,48 @@ static int64_t wall_ms(void)
     return 1700000000000 + (int64_t)fake.now_ms;
 }
 
-static void ignore_timer(const hb_ctx *ctx, hb_timer *t, uint64_t after_ms)
+static void timer_cancel(const hb_ctx *ctx, hb_timer *t)
 {
+    for (size_t i = 0; i < FAKE_TIMERS; i++)
+        if (fake.timers[i] == t)
+            fake.timers[i] = NULL;
 }
 
-static void ignore_cancel(const hb_ctx *ctx, hb_timer *t)
+static void timer_set(const hb_ctx *ctx, hb_timer *t, uint64_t after_ms)
 {
+    size_t i = 0;
+    timer_cancel(ctx, t);
+    while (fake.timers[i])
+        CHECK_INVARIANT(++i < FAKE_TIMERS);
+    fake.timers[i] = t;
+    fake.due_ms[i] = fake.now_ms + after_ms;
+}
+
+/* The set timer that is due first, by `until_ms`; -1: none. */
+static int next_due(uint64_t until_ms)
+{
+    int next = -1;
+    for (int i = 0; i < FAKE_TIMERS; i++)
+        if (fake.timers[i] && fake.due_ms[i] <= until_ms && (next < 0 || fake.due_ms[i] < fake.due_ms[next]))
+            next = i;
+    return next;
+}
+
+void fake_advance(uint64_t ms)
+{
+    uint64_t until_ms = fake.now_ms + ms;
+    for (int i; (i = next_due(until_ms)) >= 0;) {
+        hb_timer *t = fake.timers[i];
+        fake.now_ms = fake.due_ms[i];
+        fake.timers[i] = NULL;
+        t->fire(&fake.ctx, t);
+    }
+    fake.now_ms = until_ms;
+}
+
+static void session_info(const hb_session *session, hb_session_info *info)
+{
+    *info = (hb_session_info){.size = sizeof(*info), .id = HB_STR("an-id")};
 }
 
 static int workers(void)
@@ -535,6 +608,8 @@ static const hb_net net_table = {
     .end = end, .close = close_session, .ticket = ticket, .out = out, .out_json = out_json,
     .out_slot = out_slot, .out_size = out_size, .out_view = out_view, .out_insert = out_insert,
     .out_truncate = out_truncate, .stream_write = stream_write, .limit = limit,
+    .out_create = out_create, .out_destroy = out_destroy, .out_failed = out_failed,
+    .cursor_merge = cursor_merge,
 };
 
 void fake_start(const hb_module *module, const void *options)
@@ -542,8 +617,8 @@ void fake_start(const hb_module *module, const void *options)
     char error[256];
     fake = (struct fake_host){
         .host = {.abi = HB_ABI, .size = sizeof(hb_host), .net = &fake.net, .log = ignore_log,
-            .now_ms = now_ms, .wall_ms = wall_ms, .timer_set = ignore_timer,
-            .timer_cancel = ignore_cancel, .workers = workers},
+            .now_ms = now_ms, .wall_ms = wall_ms, .session_info = session_info,
+            .timer_set = timer_set, .timer_cancel = timer_cancel, .workers = workers},
         .net = net_table,
         .ctx = {.host = &fake.host, .options = options},
         .module = module,
@@ -566,7 +641,7 @@ static void free_request(struct fake_request *r)
 static void free_session(hb_session *s)
 {
     for (size_t i = 0; i < s->n_frames; i++)
-        buf_finish(&s->frames[i]);
+        buf_finish(&s->frames[i].bytes);
     buf_finish(&s->rooms);
     buf_finish(&s->since);
     buf_finish(&s->input);

@@ -23,6 +23,7 @@
 #define FAKE_HEADERS 16
 #define FAKE_SLOTS 8
 #define FAKE_FRAMES 64
+#define FAKE_TIMERS 8
 
 struct fake_request {
     hb_request req; /* what the module gets; first */
@@ -60,6 +61,14 @@ struct hb_out {
     size_t n_slots;
 };
 
+/* As it was encoded: its slots are filled when it is written or taken. */
+struct fake_frame {
+    struct buf bytes;
+    size_t slot_at[FAKE_SLOTS];
+    unsigned slot[FAKE_SLOTS];
+    size_t n_slots;
+};
+
 struct hb_session {
     void *conn;
     unsigned variant;
@@ -73,8 +82,9 @@ struct hb_session {
     struct buf input; /* of net->input, a line each */
     hb_op ops[FAKE_FRAMES]; /* of net->op; their strings are gone */
     size_t n_ops;
-    struct buf frames[FAKE_FRAMES]; /* waiting: taken with net->take, written once there is a stream */
+    struct fake_frame frames[FAKE_FRAMES]; /* waiting: taken with net->take, written once there is a stream */
     size_t n_frames;
+    unsigned answers; /* of a transport that fetches: numbers its cursors */
     int touched;
     struct hb_session *next;
 };
@@ -87,7 +97,9 @@ struct fake_host {
     int64_t limits[HB_LIMIT_COUNT];
     size_t stream_limit;  /* net->stream_write takes no more than this in all; 0: no bound */
     uint64_t now_ms;
-    const char *cursor;   /* of every session */
+    const char *cursor;   /* of every session; "-1", "-2", … behind it where answers are fetched */
+    hb_timer *timers[FAKE_TIMERS]; /* set ones */
+    uint64_t due_ms[FAKE_TIMERS];
     /* How net->open answers: HB_OK admits. */
     hb_code open_code;
     bool open_later;      /* not before fake_open_answer */
@@ -128,6 +140,9 @@ void fake_stream_vanish(struct fake_request *r);
  * of exactly its size. */
 void fake_stream_data(hb_stream *s, const void *bytes, size_t n);
 void fake_stream_disconnect(hb_stream *s);
+
+/* Time passes; timers that are due fire, in order. */
+void fake_advance(uint64_t ms);
 
 void fake_session_started(hb_session *s);
 /* The core tells the session something, closes it, ends it. */
