@@ -516,8 +516,10 @@ void fake_encode(unsigned variant, const hb_event *ev, struct buf *to)
 void fake_session_tell(hb_session *s, const hb_event *ev)
 {
     struct fake_frame frame = encode(s->variant, ev);
-    if (frame.bytes.n == 0)
+    if (frame.bytes.n == 0) {
+        buf_finish(&frame.bytes);
         return;
+    }
     *queue(s) = frame;
     flush(s);
     if (!s->stream && fake.module->transport->ready)
