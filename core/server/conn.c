@@ -315,10 +315,14 @@ void conn_back_to_http(struct conn *c)
 static void on_linger_time(struct timer *t)
 {
     struct conn *c = container_of(t, struct conn, timer);
-    if (c->sock->ssl) /* its good-bye is stuck: make the write fail */
+    if (c->sock->ssl && !c->unclosed) { /* its good-bye is stuck: make the write fail */
         shutdown(h2o_socket_get_fd(c->sock), SHUT_RDWR);
-    else
-        h2o_socket_close(c->sock);
+        return;
+    }
+    c->unclosed = false;
+    if (c->sock->ssl)
+        set_timer(c, LINGER_MS);
+    h2o_socket_close(c->sock);
 }
 
 static void enter_linger(struct conn *c)
@@ -330,6 +334,7 @@ static void enter_linger(struct conn *c)
         list_push_back(&conn_worker(c)->conns, &c->link);
         c->resumed = false;
     }
+    c->unclosed = false;
     timer_init(&c->timer, on_linger_time);
     set_timer(c, LINGER_MS);
 }
@@ -337,7 +342,13 @@ static void enter_linger(struct conn *c)
 void conn_close(struct conn *c)
 {
     enter_linger(c);
-    h2o_socket_close(c->sock); /* frees c, at once or after TLS said good-bye */
+    if (conn_worker(c)->reading != c) {
+        h2o_socket_close(c->sock); /* frees c, at once or after TLS said good-bye */
+        return;
+    }
+    c->unclosed = true; /* the input is what its owner is looking at */
+    h2o_socket_read_stop(c->sock);
+    set_timer(c, 0);
 }
 
 static void on_linger_read(h2o_socket_t *sock, const char *err)
@@ -357,8 +368,6 @@ void conn_linger(struct conn *c)
         return;
     }
     enter_linger(c);
-    if (c->sock->input->size)
-        h2o_buffer_consume(&c->sock->input, c->sock->input->size);
     shutdown(h2o_socket_get_fd(c->sock), SHUT_WR);
     h2o_socket_dont_read(c->sock, 1);
     h2o_socket_read_start(c->sock, on_linger_read);
@@ -382,7 +391,8 @@ void conn_close_all(struct worker *w)
                 found = true;
                 break;
             }
-            if (c->state == CONN_PARKED && park_gone(c)) {
+            if ((c->state == CONN_PARKED && park_gone(c))
+                || (c->state == CONN_HTTP && c->tie && request_give_up(c->tie))) {
                 found = true;
                 break;
             }

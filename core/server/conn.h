@@ -43,6 +43,7 @@ struct conn {
             uint32_t quiet_for_ms; /* between requests */
             uint8_t phase;         /* enum conn_phase, as last seen */
             bool served;           /* a request before this one */
+            bool unclosed;         /* LINGER: the socket is closed when its bytes are not in use */
         };
         struct parked *parked; /* TAKING, PARKED */
         hb_stream stream;      /* TAKING, STREAM */

@@ -15,7 +15,7 @@ enum { BACKLOG = 4096, ACCEPTS_PER_TURN = 64, EXHAUSTED_MS = 200 };
 static struct {
     int fds[WORKERS_MAX][LISTENERS_MAX]; /* -1: none, or taken over */
     int admin;
-} bound;
+} bound = {.admin = -1};
 
 /* ---- binding ---- */
 

@@ -76,6 +76,18 @@ void request_abandon(struct request *r)
     request_destroy(r);
 }
 
+bool request_give_up(struct tie *tie)
+{
+    struct request *r = tie->request;
+    if (!r)
+        return false;
+    if (r->pub.gone)
+        r->pub.gone(&r->pub);
+    tie->req->http1_is_persistent = 0;
+    request_respond_error(&r->pub, HB_UNAVAILABLE, HB_STR("The server is shutting down."), 0);
+    return true;
+}
+
 /* ---- looking ---- */
 
 hb_str request_header(const hb_request *req, hb_str name)

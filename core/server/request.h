@@ -50,6 +50,9 @@ void request_destroy(struct request *r);
 void request_slim(struct request *r);
 /* h2o lets go of the request: where it was not answered its owner is told. */
 void request_abandon(struct request *r);
+/* At the end of the worker: tell its owner, and the client that it may ask again. False when it is
+ * answered already. */
+bool request_give_up(struct tie *tie);
 
 /* io_ops and hb_net. */
 hb_str request_header(const hb_request *req, hb_str lower_case_name);

@@ -140,21 +140,29 @@ static void open_listeners(struct worker *w, void *arg)
     listen_open(w);
 }
 
+static void say_modules(const struct server *s, bool transports, const char *what)
+{
+    struct buf names = BUF_INIT;
+    for (size_t i = 0; i < s->modules->n; i++)
+        if ((s->modules->items[i]->kind == MODULE_TRANSPORT) == transports)
+            buf_printf(&names, "%s%s", names.n ? " " : "", s->modules->items[i]->name);
+    buf_lit(&names, names.n ? "" : "none");
+    log_write(LOG_INFO, what, "%.*s", (int)names.n, names.p);
+    buf_finish(&names);
+}
+
 static void say_ready(const struct server *s)
 {
     const struct config *c = s->config;
-    struct buf names = BUF_INIT;
     for (size_t i = 0; i < c->listen.n; i++)
         log_write(LOG_INFO, "listening", "address=%s port=%lld tls=%s", c->listen.items[i].address,
             (long long)c->listen.items[i].port, c->listen.items[i].tls.certificate[0] ? "yes" : "no");
     if (c->admin.port)
         log_write(LOG_INFO, "listening", "address=%s port=%lld for=admin", c->admin.address,
             (long long)c->admin.port);
-    for (size_t i = 0; i < s->modules->n; i++)
-        buf_printf(&names, "%s%s", i ? "," : "", s->modules->items[i]->name);
-    log_write(LOG_INFO, "ready", "node=%s version=%s workers=%d modules=%.*s", c->node, HB_VERSION,
-        s->n_workers, (int)names.n, names.p ? names.p : "");
-    buf_finish(&names);
+    say_modules(s, true, "transports");
+    say_modules(s, false, "plugins");
+    log_write(LOG_INFO, "ready", "node=%s version=%s workers=%d", c->node, HB_VERSION, s->n_workers);
 }
 
 static bool start_workers(struct server *s)
@@ -230,6 +238,8 @@ static bool serve(struct server *s)
                 s->lifecycle(&control->shard, NULL, false);
         }
         stop_workers(s);
+        worker_end_connections(control);
+        mailbox_close(&control->shard.box); /* nothing comes for modules that are no more */
         modules_finish(s->modules, control->shard.ctx);
     }
     worker_close(control);

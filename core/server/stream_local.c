@@ -243,12 +243,6 @@ void stream_local_open(struct conn *c, size_t reqsize, const hb_stream_events *e
 
 void stream_local_gone(struct conn *c)
 {
-    bool told = !c->stream.closing;
-    struct worker *w = conn_worker(c);
-    w->reading = c;
-    if (told)
-        stream_ended(&c->stream);
-    if (w->reading == c)
-        conn_close(c);
-    w->reading = NULL;
+    stream_ended(&c->stream);
+    conn_close(c);
 }

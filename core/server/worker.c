@@ -106,19 +106,20 @@ void worker_turn(struct worker *w)
     mailbox_drain(&w->shard.box, &w->shard);
     wheel_advance(&w->shard.wheel, clock_mono_ms());
     stream_local_resume(w);
-    if (is_control(w) || w->finished)
+    if (is_control(w))
         return;
     edge_flush(&w->shard);
     atomic_store_explicit(&w->sessions, edge_sessions(&w->shard), memory_order_relaxed);
 }
 
-/* End every connection while all stages still stand. h2o's own end when it next looks at them. */
-static void end_connections(struct worker *w)
+/* h2o's own end when it next looks at them. */
+void worker_end_connections(struct worker *w)
 {
     uint64_t until = clock_mono_ms() + LAST_TURNS_MS;
+    w->stop = true;
     listen_close(w);
     conn_close_all(w);
-    while (w->n_conns && clock_mono_ms() < until) {
+    while (w->n_conns > 0 && clock_mono_ms() < until) {
         worker_turn(w);
         conn_close_all(w);
     }
@@ -126,7 +127,6 @@ static void end_connections(struct worker *w)
 
 void worker_close(struct worker *w)
 {
-    end_connections(w);
     atomic_store(&w->turned_ms, 0);
     mailbox_close(&w->shard.box);
     watch_finish(w);
@@ -171,15 +171,13 @@ static void *run(void *arg)
     if (up) {
         while (!w->stop)
             worker_turn(w);
-        end_connections(w);
+        worker_end_connections(w);
     }
     /* From here on mail would meet stages that are no more. */
     edge_finish(&w->shard);
-    w->finished = true;
     mailbox_close(&w->shard.box);
     if (up)
         modules_worker_finish(w->server->modules, w->shard.ctx);
-    w->stop = true;
     worker_close(w);
     return NULL;
 }

@@ -47,7 +47,6 @@ struct worker {
     struct timer lag;
     uint64_t lag_due_us;
     bool stop;                   /* leave the loop after this turn */
-    bool finished;               /* the stages are gone */
     _Atomic uint64_t turned_ms;  /* when this worker last came round; 0: not running */
     _Atomic size_t sessions;     /* as of the last turn */
     char *scratch;               /* WORKER_SCRATCH bytes to read into */
@@ -59,10 +58,11 @@ extern _Thread_local struct worker *worker_self;
 /* Any thread may make one; the rest is the worker's own thread's. */
 struct worker *worker_create(struct server *server, int index);
 void worker_destroy(struct worker *w);
-/* For the control thread: bind it to the worker and make its loop; a turn of it; end connections and
- * loop. */
+/* For the control thread: bind it to the worker and make its loop; a turn of it; end all connections
+ * while what their owners need still stands; end the loop. */
 void worker_open(struct worker *w);
 void worker_turn(struct worker *w);
+void worker_end_connections(struct worker *w);
 void worker_close(struct worker *w);
 /* Start and join a thread that does all three, with the modules' and stages' share between them.
  * False when it did not come up: that is logged. */
