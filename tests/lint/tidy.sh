@@ -4,5 +4,8 @@ set -eu
 build=$1
 shift
 cd -- "$(dirname -- "$0")/../.."
-[ $# -gt 0 ] || set -- $(git ls-files 'core/*.c' 'plugins/*.c' 'transports/*.c')
-printf '%s\n' "$@" | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p "$build"
+if [ $# -gt 0 ]; then
+    printf '%s\n' "$@"
+else
+    git ls-files 'core/*.c' 'plugins/*.c' 'transports/*.c'
+fi | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p "$build"
