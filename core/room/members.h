@@ -20,6 +20,7 @@ struct membership {
     bool joined : 1;        /* the join was answered */
     bool present : 1;       /* known to the room's presence */
     bool wants_sync : 1;    /* of presence, of up to sync_limit users, once it is live */
+    bool has_sync : 1;      /* sync_limit was set */
     uint16_t sync_limit;
     hb_pos pos;             /* after the last message written (wires with cursors) */
     struct replay *replay;  /* history is being sent, live comes at its end; NULL: none */

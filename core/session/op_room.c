@@ -45,6 +45,9 @@ static void on_position(struct home_req *req)
     } else if (ss) {
         fill_joined(ss, op, &ev, req->pos, cursor);
         op_reply(ss, op, &ev);
+        struct membership *m = session_membership(ss, op->f.room);
+        if (m)
+            presence_again(ss, m);
     }
     op_done(ss, op);
 }

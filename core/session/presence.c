@@ -147,6 +147,12 @@ void presence_live(struct session *ss, struct membership *m)
     sync_if_ready(ss, m);
 }
 
+void presence_again(struct session *ss, struct membership *m)
+{
+    m->wants_sync = m->has_sync;
+    sync_if_ready(ss, m);
+}
+
 void presence_started(struct session *ss)
 {
     list_for_each(item, &ss->rooms)
@@ -223,7 +229,7 @@ void host_presence_sync(const hb_ctx *ctx, hb_session *session, hb_str room, siz
         sync_all(shard_of(ctx), room, limit < LIMIT_MAX ? limit : LIMIT_MAX);
     if (!m)
         return;
-    m->wants_sync = true;
+    m->wants_sync = m->has_sync = true;
     m->sync_limit = (uint16_t)(limit < LIMIT_MAX ? limit : LIMIT_MAX);
     sync_if_ready((struct session *)session, m);
 }

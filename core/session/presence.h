@@ -11,6 +11,8 @@
 void presence_live(struct session *ss, struct membership *m);
 /* The rooms of its opening are all answered: likewise. */
 void presence_started(struct session *ss);
+/* It joined a room that it is in: a sync follows that reply, too. */
+void presence_again(struct session *ss, struct membership *m);
 /* It has left its room, and the modules were told. */
 void presence_left(struct session *ss, struct membership *m);
 

@@ -7,7 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DATA_MAX = 4096, CROWD_MS = 1000, BUCKETS = 256 };
+enum {
+    DATA_MAX = 4096,
+    CROWD_MS = 1000,  /* between two counts */
+    GATHER_MS = 20,   /* before the first: who makes the crowd is to hear it, too */
+    BUCKETS = 256,
+};
 
 struct options {
     int64_t grace_ms;
@@ -27,7 +32,7 @@ static const hb_option options_table[] = {
  */
 struct crowd {
     struct crowd *next;   /* in its bucket */
-    hb_timer timer;       /* set: something was told less than CROWD_MS ago */
+    hb_timer timer;       /* always set */
     int64_t count;
     bool counting;        /* members know a count only: names begin with a sync */
     bool news;            /* to be told when the timer fires */
@@ -108,13 +113,13 @@ static struct crowd *add(const hb_ctx *ctx, hb_str room)
     c->timer.owner = c;
     c->next = *at;
     *at = c;
+    ctx->host->timer_set(ctx, &c->timer, GATHER_MS);
     return c;
 }
 
-/* At once when nothing was told lately, else by the timer. */
+/* To be told when the timer fires. */
 static void note(const hb_ctx *ctx, struct crowd *c, const hb_presence_event *ev)
 {
-    bool quiet = !c;
     if (!c)
         c = add(ctx, ev->room);
     if (!c)
@@ -122,8 +127,6 @@ static void note(const hb_ctx *ctx, struct crowd *c, const hb_presence_event *ev
     c->count = ev->count;
     c->counting = true;
     c->news = true;
-    if (quiet)
-        tell(ctx, c);
 }
 
 /* Do members know who is here, so that this change continues it? */
