@@ -158,6 +158,11 @@ static int64_t limit(hb_limit which)
     return which == HB_LIMIT_INFLATED_SIZE ? c->limits.inflated_size : c->limits.message_size;
 }
 
+static void require_auth(const hb_ctx *ctx)
+{
+    server.hub.auth = true; /* no worker runs yet */
+}
+
 /* ---- the tables ---- */
 
 static const hb_net net_table = {
@@ -243,6 +248,7 @@ const hb_host host_table = {
     .presence_drop = host_presence_drop,
     .presence_sync = host_presence_sync,
     .presence_tell = host_presence_tell,
+    .require_auth = require_auth,
 };
 
 const struct io_ops host_io = {

@@ -38,11 +38,11 @@ int connect_failure(hb_code code)
     }
 }
 
-void connect_event(struct session *ss, struct chain *c, hb_str credential, bool refresh)
+void connect_event(struct session *ss, struct chain *c, hb_str credential, hb_request *req, bool refresh)
 {
     c->ev.connect = (hb_connect){.session = (hb_session *)ss, .credential = credential,
         .remote = session_remote(ss, c->remote), .transport = str_of(ss->s->hub->modules[ss->module].desc->name),
-        .refresh = refresh};
+        .refresh = refresh, .request = req};
 }
 
 static void count_open(struct session *ss)
@@ -119,7 +119,7 @@ static void on_gone(hb_request *req)
 {
     struct opening *o = req->owner;
     struct session *ss = session_find(o->s, o->sid);
-    o->req = NULL;
+    o->req = o->chain.ev.connect.request = NULL;
     if (ss)
         session_end(ss, HB_END_CLIENT, true);
 }
@@ -144,7 +144,7 @@ void connect_open(struct shard *s, unsigned module, hb_request *req, const hb_op
     req->owner = o;
     req->gone = on_gone;
     chain_init(&o->chain, s, ss->sid, HOOK_CONNECT, on_asked);
-    connect_event(ss, &o->chain, copy_credential(o->credential, how->credential), false);
+    connect_event(ss, &o->chain, copy_credential(o->credential, how->credential), req, false);
     chain_run(&o->chain);
 }
 
@@ -171,7 +171,8 @@ static void on_verified(struct chain *c, hb_verdict verdict)
 
 static void on_verify_gone(hb_request *req)
 {
-    ((struct verifying *)req->owner)->req = NULL;
+    struct verifying *v = req->owner;
+    v->req = v->chain.ev.connect.request = NULL;
 }
 
 void connect_verify(struct session *ss, hb_request *req, hb_str credential,
@@ -192,6 +193,6 @@ void connect_verify(struct session *ss, hb_request *req, hb_str credential,
     req->owner = v;
     req->gone = on_verify_gone;
     chain_init(&v->chain, ss->s, ss->sid, HOOK_CONNECT, on_verified);
-    connect_event(ss, &v->chain, copy_credential(v->credential, credential), true);
+    connect_event(ss, &v->chain, copy_credential(v->credential, credential), req, true);
     chain_run(&v->chain);
 }

@@ -6,8 +6,8 @@
 
 /* hb_net->open */
 void connect_open(struct shard *s, unsigned module, hb_request *req, const hb_open *how);
-/* Fill a connect chain's event for a session. */
-void connect_event(struct session *ss, struct chain *c, hb_str credential, bool refresh);
+/* Fill a connect chain's event for a session. `req` brought the credential; NULL: an op did. */
+void connect_event(struct session *ss, struct chain *c, hb_str credential, hb_request *req, bool refresh);
 /* The label under which a refused credential is counted. */
 int connect_failure(hb_code code);
 

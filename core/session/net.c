@@ -63,8 +63,7 @@ void net_start(hb_session *session, const hb_str *rooms, size_t n_rooms, hb_str 
 {
     struct session *ss = of(session);
     if (ss->state == SESSION_OPEN) {
-        metrics_add(ss->s->metrics, METRIC_SESSIONS, 1);
-        hooks_opened(ss->s, session);
+        session_announce(ss);
         start_begin(ss, rooms, n_rooms, cursor, started);
     } else if (started) {
         started(session_ctx(ss), ss->conn, HB_OK, (hb_str){NULL, 0});

@@ -12,7 +12,7 @@
 static void ask(struct session *ss, struct op *op, bool refresh, void (*done)(struct chain *, hb_verdict))
 {
     chain_init(&op->chain, ss->s, ss->sid, HOOK_CONNECT, done);
-    connect_event(ss, &op->chain, op->f.token, refresh);
+    connect_event(ss, &op->chain, op->f.token, NULL, refresh);
     chain_run(&op->chain);
 }
 
@@ -40,8 +40,10 @@ static void on_auth(struct chain *c, hb_verdict verdict)
     }
     hb_event ev;
     session_accept(ss, &c->out);
-    if (ss->state == SESSION_WAITING)
+    if (ss->state == SESSION_WAITING) {
         session_open(ss);
+        session_announce(ss);
+    }
     session_welcome(ss);
     event_init(&ev, HB_EV_REPLY);
     op_reply(ss, op, &ev);

@@ -212,6 +212,13 @@ void session_wait_for_auth(struct session *ss)
     timer_set(&ss->s->wheel, &ss->timer, clock_mono_ms() + (uint64_t)ss->s->config->limits.auth_time_ms);
 }
 
+void session_announce(struct session *ss)
+{
+    ss->announced = true;
+    metrics_add(ss->s->metrics, METRIC_SESSIONS, 1);
+    hooks_opened(ss->s, (hb_session *)ss);
+}
+
 /* Leave everything: rooms, queues, what other stages know of it. Once. */
 static void leave_all(struct session *ss, hb_end why, bool at_once)
 {
@@ -222,7 +229,7 @@ static void leave_all(struct session *ss, hb_end why, bool at_once)
     list_for_each(item, &ss->rooms)
         leave(ss, list_entry(item, struct membership, in_session), at_once);
     ops_abandon(ss);
-    if (ss->state == SESSION_OPEN) {
+    if (ss->announced) {
         hooks_closed(ss->s, (hb_session *)ss, why);
         metrics_add(ss->s->metrics, METRIC_SESSIONS, -1);
     }

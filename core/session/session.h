@@ -57,7 +57,8 @@ struct session {
     uint32_t n_answers;         /* of a pull session: each has its own cursor */
     uint16_t n_rooms, n_waiting, n_inflight, n_replays;
     uint8_t state, module, bad;
-    bool had_credential, may_auth, paused, rooms_left, doomed, running_queue;
+    bool had_credential, may_auth, auth_again, started, told, paused, rooms_left, doomed, running_queue;
+    bool announced;             /* modules were told that it is open */
     uint8_t why;                /* enum hb_end, from CLOSING on */
     uint8_t id[SESSION_ID_BYTES], secret[SESSION_SECRET_BYTES];
     void *slots[];              /* of plugins: hub->n_slots */
@@ -99,7 +100,11 @@ void sessions_reap(struct shard *s);
 void session_touch(struct session *ss);
 /* From accepted to open: timers run. */
 void session_open(struct session *ss);
-void session_wait_for_auth(struct session *ss);
+void session_wait_for_auth(struct session *ss, int64_t time_ms);
+/* Its transport has started it: the modules are told. Once. */
+void session_tell_opened(struct session *ss);
+/* Open, and its transport ready: modules hear of it, once, and of its end. */
+void session_announce(struct session *ss);
 
 /* Rooms. */
 struct membership *session_membership(const struct session *ss, hb_str room);
@@ -110,6 +115,7 @@ const struct rights *session_rights(const struct session *ss);
 
 /* Sending. */
 void session_event(struct session *ss, const hb_event *ev);
+unsigned session_wire(const struct session *ss, unsigned variant);
 void session_error(struct session *ss, hb_code code, hb_str text);
 void session_welcome(struct session *ss);
 

@@ -56,6 +56,7 @@ typedef uint64_t hb_sid;
  * gone. */
 typedef struct hb_ticket hb_ticket;
 typedef struct hb_host hb_host;
+typedef struct hb_request hb_request; /* transport.h */
 typedef struct hb_net hb_net;         /* transport.h */
 typedef struct hb_store hb_store;     /* backend.h */
 typedef struct hb_transport hb_transport; /* transport.h */
@@ -102,6 +103,7 @@ typedef struct hb_connect {
     hb_str transport;        /* its name */
     bool refresh;            /* a new token for a session that is already open */
     hb_outcome out;
+    hb_request *request;     /* that brought it, for net->header; NULL: it came by an op */
 } hb_connect;
 
 typedef struct hb_join {
@@ -331,6 +333,9 @@ struct hb_host {
     void (*presence_sync)(const hb_ctx *ctx, hb_session *session, hb_str room, size_t limit);
     /* [w, the room's home] To this node's members; a JOIN not to its origin. */
     void (*presence_tell)(const hb_ctx *ctx, const hb_presence_event *what);
+
+    /* [c, in init] By its options this module decides who may connect: as if its hooks said `auth`. */
+    void (*require_auth)(const hb_ctx *ctx);
 };
 
 #ifdef __cplusplus
