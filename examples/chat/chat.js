@@ -414,7 +414,9 @@ function start(token) {
     hub.on('message', heard(message => {
         const room = message.room === null ? active : rooms.get(message.room);
         blip(sent.get(message.data?.id));
-        if (message.room?.startsWith('@') || message.room === null)
+        if (message.event === 'token-expiring')
+            addNotice(active, 'Your token expires soon', 'news');
+        else if (message.room?.startsWith('@') || message.room === null)
             addNotice(active, textOf(message.data), 'news');
         else if (room)
             addMessage(room, message);

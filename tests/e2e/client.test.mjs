@@ -441,6 +441,20 @@ test('refresh takes a new token into use', async t => {
     assert.equal(hub.user, 'alice');
 });
 
+test('a warning that the token expires makes it refresh by itself', async t => {
+    const mock = await startMock(t);
+    const tokens = ['alice', 'alice', 'bad'];
+    const hub = open(t, mock, { getToken: () => tokens.shift() });
+    await inState(hub, 'online');
+    const warn = () => [...mock.sessions][0].push(
+        { type: 'message', room: null, event: 'token-expiring', data: { expires_in: 1 } });
+    warn();
+    await until(() => tokens.length === 1 && hub.pending === 0, 'the refresh');
+    warn();
+    assert.equal((await next(hub, 'error')).code, 'unauthorized');
+    assert.equal(texts(hub).length, 2);
+});
+
 test('a poll whose answer got lost is asked again, on the same session', async t => {
     const mock = await startMock(t);
     const hub = open(t, mock, { transports: ['longpoll'] });

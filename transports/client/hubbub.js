@@ -682,8 +682,10 @@ export class Hub extends Emitter {
 
     #arrive(message) {
         const room = this.#rooms.get(message.room);
+        if (message.event === 'token-expiring' && message.room === null && this.#options.getToken)
+            this.refresh().catch(error => this._emit('error', asError(error)));
         if (!room)
-            return message.room === null && this._emit(message.type, message); // a broadcast
+            return message.room === null && this._emit(message.type, message); // to sessions, not to a room
         if (!room._held) return this.#deliver(room, message);
         if (room._held.length >= HELD_MESSAGES)
             return this.#lost(new HubError('disconnected', 'too many messages before a reply'));
