@@ -15,6 +15,7 @@
 enum {
     REFUSED_MAX = 128,     /* per worker: told by HTTP; the rest in passing */
     REFUSED_MS = 2000,     /* what such a one gets to send its request */
+    ADMIN_MAX = 256,       /* connections of the admin listener */
     KEEP_ALIVE_MS = 75000, /* between requests */
     LINGER_MS = 2000,
     USER_TIMEOUT_MIN_MS = 10000,
@@ -209,6 +210,10 @@ static void begin(struct conn *c, bool trusted)
 void conn_accept(struct listener *l, int fd, const struct sockaddr_storage *peer)
 {
     struct worker *w = l->worker;
+    if (l->index < 0 && w->n_conns >= ADMIN_MAX) {
+        refuse_in_passing(fd, false);
+        return;
+    }
     struct conn *c = mem_zalloc(sizeof *c);
     c->listener = l;
     hb_code refused = l->index < 0 ? HB_OK : admit(c, peer);

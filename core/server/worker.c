@@ -10,15 +10,13 @@
 #include "server/stream_local.h"
 #include "server/watch.h"
 #include "session/edge.h"
-#include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { LAG_MS = 250, LAST_TURNS_MS = 1000, LAST_WAIT_MS = 10 };
+enum { LAG_MS = 250, LAST_TURNS_MS = 1000, LAST_WAIT_MS = 10, JOIN_SECONDS = 5 };
 
 _Thread_local struct worker *worker_self;
 
@@ -200,8 +198,16 @@ bool worker_start(struct worker *w)
 
 void worker_join(struct worker *w)
 {
-    if (w->started)
-        pthread_join(w->thread, NULL);
+    struct timespec until;
+    if (!w->started)
+        return;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += JOIN_SECONDS;
+    if (pthread_timedjoin_np(w->thread, NULL, &until) != 0) {
+        log_write(LOG_ERROR, "stopped", "worker %d does not come back: leaving without it",
+            w->shard.index);
+        _exit(1);
+    }
     w->started = false;
 }
 

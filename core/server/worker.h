@@ -67,6 +67,7 @@ void worker_close(struct worker *w);
 /* Start and join a thread that does all three, with the modules' and stages' share between them.
  * False when it did not come up: that is logged. */
 bool worker_start(struct worker *w);
+/* After it was told to stop. One that is stuck takes the process with it. */
 void worker_join(struct worker *w);
 /* Any thread: let it run `fn` between turns, on its thread. */
 void worker_call(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
