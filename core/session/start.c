@@ -107,7 +107,8 @@ void start_begin(struct session *ss, const hb_str *rooms, size_t n_rooms, hb_str
     hb_sid sid = ss->sid;
     struct shard *s = ss->s;
     start_own_room(ss, cursor);
-    for (size_t i = 0; i < n_rooms && session_find(s, sid); i++) {
+    /* All of them may be answered before the last name, a second one of its room: `rooms` may be gone. */
+    for (size_t i = 0; i < n_rooms && session_find(s, sid) && ss->start; i++) {
         hb_op f = {.type = HB_OP_JOIN, .room = rooms[i], .since = cursor};
         if (!named_before(rooms, i))
             ops_input(ss, &f, OP_START, NULL);
