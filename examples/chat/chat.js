@@ -3,6 +3,7 @@
 import { connect } from '/hub/client.js';
 
 const LONGEST_LOG = 500;    // entries kept of a room
+const MOST_SPEAKERS = 200;
 const LONGEST_TEXT = 8_000; // shown of a message
 const GROUP_TIME = 300_000; // between messages that stand together
 const NAMES = { websocket: 'WebSocket', sse: 'SSE', longpoll: 'long polling' };
@@ -38,14 +39,14 @@ function load(kind, key) {
 let hub;
 let nick = store.get('localStorage', 'nick') || inventNick();
 let active = null;
-const rooms = new Map(); // name → {name, entries, cursors, speakers, present, unread, last, item, held}
-const sent = new Map();  // id of a message of ours → the entry that waits for it, or null once it came
+const rooms = new Map(); // by name; see addRoom()
+const sent = new Map();  // id of a message of ours → its entry while it waits, then null
 for (const id of load('sessionStorage', 'sent'))
     sent.set(id, null);
 
 function inventNick() {
-    const first = ['Brisk', 'Calm', 'Clever', 'Gentle', 'Lucky', 'Merry', 'Quiet', 'Sunny', 'Witty'];
-    const second = ['Badger', 'Finch', 'Heron', 'Lynx', 'Marten', 'Otter', 'Puffin', 'Raven', 'Wren'];
+    const first = ['Brisk', 'Calm', 'Clever', 'Gentle', 'Lucky', 'Merry', 'Quiet', 'Sunny'];
+    const second = ['Badger', 'Finch', 'Heron', 'Lynx', 'Marten', 'Otter', 'Puffin', 'Raven'];
     return `${first[random(first.length)]} ${second[random(second.length)]}`;
 }
 
@@ -72,11 +73,19 @@ function paintAvatar(element, name) {
 
 // ---- a room's entries
 
+/** What of a room belongs to one identity's connection. */
+const emptyLog = () => ({
+    entries: [],
+    cursors: new Set(),  // of the messages among them
+    speakers: new Map(), // name → is it a guest? The last to speak is the last here
+    present: null,       // user → details, or how many, or null where the server does not tell
+    held: null,          // messages that wait while a gap is filled
+});
+
 function addRoom(name) {
     const item = clone('room-template');
     const [open, leave] = item.querySelectorAll('button');
-    const room = { name, item, entries: [], cursors: new Set(), speakers: new Map(), present: null,
-        unread: 0, held: null };
+    const room = { name, item, unread: 0, ...emptyLog() };
     item.querySelector('.name').textContent = name;
     leave.setAttribute('aria-label', `Leave ${name}`);
     open.addEventListener('click', () => show(room));
@@ -130,7 +139,8 @@ function entryOf(message) {
     const { user, data, ts } = message;
     const id = typeof data?.id === 'string' ? data.id : null;
     return {
-        kind: 'message', id, ts, text: textOf(data), isMine: user !== null ? user === hub.user : sent.has(id),
+        kind: 'message', id, ts, cursor: message.cursor, text: textOf(data),
+        isMine: user === null ? sent.has(id) : user === hub.user,
         name: user === null ? clean(data?.nick) : clean(user), isGuest: user === null,
         event: message.event === 'message' ? null : message.event,
     };
@@ -147,6 +157,8 @@ function addMessage(room, message, isPast = false) {
     const entry = entryOf(message);
     room.speakers.delete(entry.name);
     room.speakers.set(entry.name, entry.isGuest);
+    if (room.speakers.size > MOST_SPEAKERS)
+        room.speakers.delete(room.speakers.keys().next().value);
     const waiting = entry.isMine && sent.get(entry.id);
     if (entry.isMine && !waiting && room.entries.some(other => other.id && other.id === entry.id))
         return; // ours, sent again after a lost answer
@@ -169,8 +181,11 @@ function addNotice(room, text, tone = 'plain') {
 
 function addEntry(room, entry) {
     room.entries.push(entry);
-    if (room.entries.length > LONGEST_LOG)
-        room.entries.shift().element?.remove();
+    if (room.entries.length > LONGEST_LOG) {
+        const first = room.entries.shift();
+        first.element?.remove();
+        room.cursors.delete(first.cursor);
+    }
     if (room === active)
         appendEntry(entry, room.entries.at(-2));
 }
@@ -220,7 +235,8 @@ function appendEntry(entry, before) {
         log.append(noticeElement(longDay(entry.ts), 'day'));
     if (entry.kind === 'message')
         log.dataset.day = day;
-    entry.element = entry.kind === 'notice' ? noticeElement(entry.text, entry.tone) : clone('message-template');
+    entry.element = entry.kind === 'notice' ? noticeElement(entry.text, entry.tone)
+        : clone('message-template');
     if (entry.kind === 'message')
         paintMessage(entry, before);
     log.append(entry.element);
@@ -231,7 +247,10 @@ function appendEntry(entry, before) {
 }
 
 const today = () => new Date().toDateString();
-const longDay = ts => new Date(ts).toLocaleDateString(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const longDay = ts => new Date(ts)
+    .toLocaleDateString(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const clock = ts => new Date(ts)
+    .toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
 
 function noticeElement(text, tone) {
     const element = clone('notice-template');
@@ -257,7 +276,7 @@ function paintMessage(entry, before) {
     find('text').textContent = entry.text;
     const time = element.querySelector('time');
     time.dateTime = new Date(entry.ts).toISOString();
-    time.textContent = new Date(entry.ts).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
+    time.textContent = clock(entry.ts);
     find('fate').hidden = !entry.fate;
     find('fate').textContent = entry.fate === 'waits' ? 'Sending…' : entry.fate ?? '';
 }
@@ -357,15 +376,15 @@ function onState({ state, transport, error, retryIn }) {
     clearInterval(countdown);
     document.body.dataset.state = state;
     document.body.dataset.transport = transport ?? '';
-    const words = { connecting: 'Connecting', online: `Online, ${NAMES[transport]}`, offline: 'Offline', closed: 'Closed' };
-    $('status-text').textContent = words[state];
+    const words = { connecting: 'Connecting', offline: 'Offline', closed: 'Closed' };
+    $('status-text').textContent = words[state] ?? `Online, ${NAMES[transport]}`;
     if (transport && state === 'online') {
         document.querySelector(`input[value=${transport}]`).checked = true;
         $('carrier-hint').textContent = HINTS[transport];
         $('banner').hidden = true;
         paintYou();
     } else if (state === 'closed') {
-        paintBanner(error ? `The connection is closed: ${error.message}` : 'The connection is closed');
+        paintBanner(`The connection is closed${error ? `: ${error.message}` : ''}`);
     } else if (state === 'offline') {
         const end = Date.now() + retryIn;
         const tell = () => paintBanner('Connection lost. What you write is kept.',
@@ -399,7 +418,8 @@ function blip(isMine) {
         return;
     const way = [{ transform: 'translateX(-30%)', opacity: 0 }, { opacity: 1, offset: .3 },
         { transform: 'translateX(100%)', opacity: 0 }];
-    $('blip').animate(way, { duration: 700, easing: 'ease-in-out', direction: isMine ? 'normal' : 'reverse' });
+    const direction = isMine ? 'normal' : 'reverse';
+    $('blip').animate(way, { duration: 700, easing: 'ease-in-out', direction });
 }
 
 function start(token) {
@@ -409,8 +429,8 @@ function start(token) {
     hub.on('state', heard(onState));
     hub.on('presence', heard(onPresence));
     hub.on('gap', heard(({ room }) => rooms.has(room) && fillGap(rooms.get(room))));
-    hub.on('left', heard(({ room, error }) =>
-        rooms.has(room) && addNotice(rooms.get(room), `You are no longer in this room: ${error.message}`, 'bad')));
+    hub.on('left', heard(({ room, error }) => rooms.has(room)
+        && addNotice(rooms.get(room), `You are no longer in this room: ${error.message}`, 'bad')));
     hub.on('message', heard(message => {
         const room = message.room === null ? active : rooms.get(message.room);
         blip(sent.get(message.data?.id));
@@ -422,7 +442,7 @@ function start(token) {
             addMessage(room, message);
     }));
     for (const room of rooms.values()) {
-        Object.assign(room, { entries: [], cursors: new Set(), speakers: new Map(), present: null, held: null });
+        Object.assign(room, emptyLog());
         enter(room);
     }
     if (active)

@@ -19,8 +19,8 @@ export type State = 'connecting' | 'online' | 'offline' | 'closed';
 /** A code of the protocol's, or one of the client's own. */
 export type ErrorCode =
     | 'bad_request' | 'unknown_type' | 'unauthorized' | 'token_expired' | 'forbidden' | 'not_found'
-    | 'too_large' | 'too_many_rooms' | 'room_full' | 'rate_limited' | 'conflict' | 'method_not_allowed'
-    | 'unsupported_media_type' | 'unavailable' | 'internal'
+    | 'too_large' | 'too_many_rooms' | 'room_full' | 'rate_limited' | 'conflict'
+    | 'method_not_allowed' | 'unsupported_media_type' | 'unavailable' | 'internal'
     | 'closed' | 'disconnected' | 'heartbeat_missed' | 'left' | 'queue_full' | 'silent'
     | 'slow_consumer' | 'timeout'
     | (string & {});
@@ -52,7 +52,7 @@ export interface Options {
     timeout?: number;
     /** Milliseconds for a transport to open and be welcomed. Default: 8000. */
     openTimeout?: number;
-    /** Milliseconds of silence beyond the server's heartbeat before it counts as lost. Default: 10000. */
+    /** Milliseconds beyond the server's heartbeat before silence is a loss. Default: 10000. */
     grace?: number;
     /** Bounds of the reconnect delay (exponential, full jitter), ms. Defaults: 500 and 30000. */
     minDelay?: number;
@@ -220,8 +220,8 @@ export class Hub extends Emitter<HubEvents> {
     /** The handle of a room, to listen before it is joined. */
     room(name: string): Room;
     /**
-     * Joins, and again in each new session. `data`: one's presence data. `since`: what came after it
-     * is given as messages, or `gap` told. Resolves when in; messages come after that.
+     * Joins, and again in each new session. `data`: one's presence data. `since`: what came after
+     * it is given as messages, or `gap` told. Resolves when in; messages come after that.
      */
     join(room: string, options?: { data?: Json; since?: Cursor | null }): Promise<Room>;
     leave(room: string): Promise<void>;
@@ -229,15 +229,17 @@ export class Hub extends Emitter<HubEvents> {
     publish(room: string, data?: Json, options?: PublishOptions): Promise<PublishReply>;
     /** Who is in a room; `data` sets one's own presence data first. */
     presence(room: string, options?: { data?: Json }): Promise<PresenceReply>;
-    history(room: string, options?: { since?: Cursor | null; limit?: number }): Promise<HistoryReply>;
-    /** Asks the application; fails with `disconnected` when the answer got lost: it is not asked twice. */
+    history(
+        room: string, options?: { since?: Cursor | null; limit?: number },
+    ): Promise<HistoryReply>;
+    /** Asks the application. When the answer got lost it fails with `disconnected`: once is enough. */
     call<Result = any>(event: string, data?: Json): Promise<Result>;
     /** Hands in a new token, or what getToken gives, before the old one expires. */
     refresh(token?: string): Promise<void>;
     ping(): Promise<void>;
     /**
-     * Changes to a transport while connected, keeping every room's position. Resolves with the one in
-     * use: another one, if that one can't be had. null: back to the default order.
+     * Changes to a transport while connected, keeping every room's position. Resolves with the one
+     * in use: another one, if that one can't be had. null: back to the default order.
      */
     switchTo(transport: TransportName | null): Promise<TransportName | null>;
     /** Ends the session; what waits fails with `closed`. */

@@ -1,5 +1,5 @@
-// hubbub.js: the client of hubbub's own protocol, version 1 (../PROTOCOL.md), for browsers and Node.
-// An ES module without dependencies; hubbub.d.ts says what each part of it promises.
+// The client of hubbub's own protocol, version 1 (../PROTOCOL.md), for browsers and Node: an ES
+// module without dependencies. hubbub.d.ts says what each part of it promises.
 //
 //     const hub = connect('https://example.com', { token });
 //     hub.room('lobby').on('message', ({ data }) => show(data));
@@ -25,7 +25,8 @@ const CLOSE_CODES = {
     1009: 'too_large', 1013: 'unavailable', 4001: 'unauthorized', 4003: 'forbidden',
     4008: 'slow_consumer', 4009: 'heartbeat_missed', 4029: 'rate_limited',
 };
-const STATUS_CODES = { 404: 'not_found', 413: 'too_large', 429: 'rate_limited', 503: 'unavailable' };
+const STATUS_CODES =
+    { 404: 'not_found', 413: 'too_large', 429: 'rate_limited', 503: 'unavailable' };
 const UNAUTHORIZED = ['unauthorized', 'token_expired'];
 const BUSY = ['rate_limited', 'unavailable'];
 const PING = { text: '{"type":"ping","id":"alive"}' };
@@ -43,8 +44,8 @@ export class HubError extends Error {
 
 const fromWire = ({ code = 'internal', message, retry_after: retryAfter, retry } = {}) =>
     new HubError(code, message, { retryAfter, retry });
-const asError = error =>
-    error instanceof HubError ? error : new HubError('disconnected', error?.message, { cause: error });
+const asError = cause =>
+    cause instanceof HubError ? cause : new HubError('disconnected', cause?.message, { cause });
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
 const isObject = value => typeof value === 'object' && value !== null;
 
@@ -64,7 +65,8 @@ class Emitter {
     }
 
     off(type, listener) {
-        this.#listeners = this.#listeners.filter(one => one.type !== type || one.listener !== listener);
+        this.#listeners = this.#listeners.filter(one =>
+            one.type !== type || one.listener !== listener);
     }
 
     // A listener that throws is the application's fault: it stops neither the others nor us.
@@ -121,8 +123,8 @@ class WebSocketLink {
             sink.event(parse(data));
         };
         this.socket.onerror = () => {}; // onclose follows
-        this.socket.onclose = ({ code, reason }) =>
-            sink.lost(new HubError(CLOSE_CODES[code] ?? 'disconnected', reason || `closed with ${code}`));
+        this.socket.onclose = ({ code, reason }) => sink.lost(
+            new HubError(CLOSE_CODES[code] ?? 'disconnected', reason || `closed with ${code}`));
     }
 
     send(ops) { ops.forEach(op => this.socket.send(op.text)); }
@@ -181,7 +183,8 @@ class HttpLink {
             (await response.json()).forEach(this.sink.event);
         } catch (error) {
             if (error.status === 413)
-                return ops.forEach(({ id }) => this.sink.event({ type: 'reply', id, ok: false, error }));
+                return ops.forEach(({ id }) =>
+                    this.sink.event({ type: 'reply', id, ok: false, error }));
             if (!BUSY.includes(error.code) || tries >= TRIES) throw error;
             await pause(error.retryAfter ?? jitter(1_000, tries, 30_000));
             return this.#post(ops, tries + 1);
@@ -197,8 +200,9 @@ class HttpLink {
 class SseLink extends HttpLink {
     silence(heartbeat) { return heartbeat; }
 
-    async run(headers) {
-        const response = await this.request('/sse', { headers: { Accept: 'text/event-stream', ...headers } });
+    async run(credential) {
+        const headers = { Accept: 'text/event-stream', ...credential };
+        const response = await this.request('/sse', { headers });
         if (!/^text\/event-stream/i.test(response.headers.get('Content-Type')))
             throw new HubError('disconnected', 'the answer is no event stream');
         const reader = response.body.getReader();
@@ -211,7 +215,8 @@ class SseLink extends HttpLink {
             const lines = (text + decoder.decode(value, { stream: true })).split(/\r\n|\n|\r(?!$)/);
             text = lines.pop();
             lines.forEach(line => this.#take(line));
-            if (text.length > EVENT_CHARACTERS) throw new HubError('disconnected', 'too long an event');
+            if (text.length > EVENT_CHARACTERS)
+                throw new HubError('disconnected', 'an event is too long');
         }
     }
 
@@ -245,7 +250,9 @@ class LongPollLink extends HttpLink {
         }
     }
 
-    async #poll(query, headers) { return (await this.request(`/poll${query}`, { headers })).json(); }
+    async #poll(query, headers) {
+        return (await this.request(`/poll${query}`, { headers })).json();
+    }
 
     // An answer that got lost loses nothing: the same cursor asks for it again.
     async #next(query, failures = 0) {
@@ -288,7 +295,8 @@ export class Room extends Emitter {
     leave() { return this.hub.leave(this.name); }
 
     _reset(error) {
-        Object.assign(this, { _wanted: false, _known: false, _held: null, joined: false, cursor: null });
+        Object.assign(this, { _wanted: false, _known: false, _held: null });
+        Object.assign(this, { joined: false, cursor: null });
         this._waiting.splice(0).forEach(({ reject }) => reject(error));
     }
 }
@@ -419,7 +427,8 @@ export class Hub extends Emitter {
     // The best first: the chosen one, those configured, those that failed where others worked. One
     // that worked before is at first tried alone: it is more likely that the server is away.
     #order() {
-        const rank = name => this.#avoided.get(name) > Date.now() ? 2 : name === this.#chosen ? 0 : 1;
+        const isAvoided = name => this.#avoided.get(name) > Date.now();
+        const rank = name => isAvoided(name) ? 2 : name === this.#chosen ? 0 : 1;
         const names = this.#options.transports
             .filter(name => TRANSPORTS[name] && (name !== 'websocket' || this.#net.WebSocket))
             .sort((a, b) => rank(a) - rank(b));
@@ -502,8 +511,8 @@ export class Hub extends Emitter {
 
     #rest(error) {
         const { minDelay, maxDelay } = this.#options;
-        const delay = error.retryAfter ?? this.#retry + jitter(minDelay, this.#attempts++, maxDelay);
-        const retryIn = Math.min(delay, LONGEST_WAIT);
+        const delay = this.#retry + jitter(minDelay, this.#attempts++, maxDelay);
+        const retryIn = Math.min(error.retryAfter ?? delay, LONGEST_WAIT);
         this.#mayHurry = error.retryAfter === undefined;
         this.#timer = setTimeout(() => this.#begin(), retryIn);
         this.#tell('offline', { error, retryIn });
@@ -646,7 +655,8 @@ export class Hub extends Emitter {
                 this.#done(op).reject(new HubError('disconnected', 'the answer was lost'));
             op.isSent = false;
         }
-        this.#rooms.forEach(room => Object.assign(room, { joined: false, _held: null, _seen: null }));
+        for (const room of this.#rooms.values())
+            Object.assign(room, { joined: false, _held: null, _seen: null });
     }
 
     #drain() {
@@ -674,7 +684,8 @@ export class Hub extends Emitter {
     }
 
     #bye(message) {
-        const code = this.#isExpired ? 'token_expired' : CLOSE_CODES[message.code] ?? 'disconnected';
+        const close = CLOSE_CODES[message.code] ?? 'disconnected';
+        const code = this.#isExpired ? 'token_expired' : close;
         const isFinal = message.reconnect === false && code !== 'token_expired';
         this._emit('bye', message);
         this.#lost(new HubError(code, message.reason, { retryAfter: message.delay, isFinal }));
@@ -684,8 +695,8 @@ export class Hub extends Emitter {
         const room = this.#rooms.get(message.room);
         if (message.event === 'token-expiring' && message.room === null && this.#options.getToken)
             this.refresh().catch(error => this._emit('error', asError(error)));
-        if (!room)
-            return message.room === null && this._emit(message.type, message); // to sessions, not to a room
+        if (!room) // null: to sessions, whatever their rooms
+            return message.room === null && this._emit(message.type, message);
         if (!room._held) return this.#deliver(room, message);
         if (room._held.length >= HELD_MESSAGES)
             return this.#lost(new HubError('disconnected', 'too many messages before a reply'));
@@ -703,8 +714,8 @@ export class Hub extends Emitter {
         this._emit(type, event);
     }
 
-    // ---- joining. By SSE and long polling, messages may overtake the reply to their join: they are
-    // held, and further until those who wait for the join have had the time to listen.
+    // ---- joining. By SSE and long polling, messages may overtake the reply to their join: they
+    // are held, and further until those who wait for the join have had the time to listen.
 
     #ask(room) {
         const held = room._held = [];
@@ -754,7 +765,8 @@ export class Hub extends Emitter {
         room.cursor ??= cursor;
         this.#admit(room, more);
         while (page.more && room._held === held) {
-            page = await this.history(name, { since, limit: 1000 }).catch(() => ({ recovered: false }));
+            page = await this.history(name, { since, limit: 1000 })
+                .catch(() => ({ recovered: false }));
             if (room._held !== held) return;
             for (const message of page.recovered === false ? [] : page.messages) {
                 this.#deliver(room, { type: 'message', room: name, ...message });
