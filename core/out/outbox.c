@@ -150,6 +150,13 @@ void outbox_attach(struct shard *s, struct outbox *o, hb_stream *stream)
     mark_dirty(s, o);
 }
 
+void outbox_rewire(struct shard *s, struct outbox *o, unsigned wire)
+{
+    CHECK_INVARIANT(o->count == 0);
+    o->wire = (uint8_t)wire;
+    s->fast[o->fast].wire = o->wire;
+}
+
 bool outbox_push(struct shard *s, struct outbox *o, struct frame *f)
 {
     if (!f)

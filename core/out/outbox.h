@@ -39,6 +39,8 @@ void outbox_detach(struct shard *s, struct outbox *o);     /* the stream is gone
 void outbox_close(struct shard *s, struct outbox *o);      /* takes nothing more; what it has still goes out */
 void outbox_reopen(struct shard *s, struct outbox *o);     /* after an overflow was dropped: for closing bytes */
 void outbox_attach(struct shard *s, struct outbox *o, hb_stream *stream);
+/* Another wire form; nothing is queued. */
+void outbox_rewire(struct shard *s, struct outbox *o, unsigned wire);
 
 /* Queue a frame (takes a reference of its own). False: overflown or closed, dropped. NULL frames
  * are fine: nothing to tell. */

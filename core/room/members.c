@@ -164,9 +164,18 @@ void members_deliver(struct shard *s, hb_str room, hb_message *message)
         e->except = s->hub->session_ops->outbox_of(s, message->origin);
 }
 
+/* Is there a member whose transport tells of members? */
+static bool wants_members(const struct shard *s, const struct members *r)
+{
+    for (uint32_t i = 0; i < r->n_items; i++)
+        if (s->hub->wires[s->fast[r->items[i].fast].wire].transport->members)
+            return true;
+    return false;
+}
+
 void members_tell(struct shard *s, struct members *r, const hb_event *ev, const struct outbox *except)
 {
-    if (r->n_items == 0)
+    if (r->n_items == 0 || (ev->kind == HB_EV_MEMBER && !wants_members(s, r)))
         return;
     struct frame **forms = mem_zalloc(s->hub->n_wires * sizeof(*forms));
     for (unsigned i = 0; i < s->hub->n_wires; i++)

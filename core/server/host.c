@@ -200,6 +200,7 @@ static const hb_net net_table = {
     .out_destroy = out_destroy,
     .out_failed = out_failed,
     .cursor_merge = net_cursor_merge,
+    .variant = net_variant,
 };
 
 static const hb_store store_table = {

@@ -77,8 +77,8 @@ static void refuse(struct opening *o, struct session *ss, hb_code code, hb_str m
 static void accept_waiting(struct opening *o, struct session *ss)
 {
     count_open(ss);
-    session_wait_for_auth(ss);
-    o->how.opened(session_ctx(ss), ss->conn, o->req, (hb_session *)ss, HB_OK, (hb_str){NULL, 0}, 0);
+    session_wait_for_auth(ss, o->how.auth_time_ms > 0 ? o->how.auth_time_ms : o->s->config->limits.auth_time_ms);
+    o->how.opened(session_ctx(ss), ss->conn, o->req, (hb_session *)ss, HB_UNAUTHORIZED, (hb_str){NULL, 0}, 0);
 }
 
 static void accept_open(struct opening *o, struct session *ss)
@@ -139,7 +139,8 @@ void connect_open(struct shard *s, unsigned module, hb_request *req, const hb_op
     o->s = s;
     o->sid = ss->sid;
     o->req = req;
-    o->how = *how;
+    memcpy(&o->how, how, how->size < sizeof(*how) ? how->size : sizeof(*how));
+    ss->auth_again = o->how.auth_again;
     o->brought = how->credential.p != NULL;
     req->owner = o;
     req->gone = on_gone;

@@ -62,9 +62,11 @@ void net_attach(hb_session *session, hb_stream *stream)
 void net_start(hb_session *session, const hb_str *rooms, size_t n_rooms, hb_str cursor, start_done started)
 {
     struct session *ss = of(session);
+    bool first = !ss->started;
+    ss->started = true;
     if (ss->state == SESSION_OPEN) {
         session_announce(ss);
-        start_begin(ss, rooms, n_rooms, cursor, started);
+        start_begin(ss, first, rooms, n_rooms, cursor, started);
     } else if (started) {
         started(session_ctx(ss), ss->conn, HB_OK, (hb_str){NULL, 0});
     }
@@ -147,6 +149,12 @@ void net_cursor(hb_session *session, hb_out *out)
             cursor_add(&w, members_name(m->room), m->pos);
     }
     cursor_end(&w, &out->bytes);
+}
+
+void net_variant(hb_session *session, unsigned variant)
+{
+    struct session *ss = of(session);
+    outbox_rewire(ss->s, &ss->out, session_wire(ss, variant));
 }
 
 size_t net_cursor_merge(const hb_str *cursors, size_t n, hb_out *out)

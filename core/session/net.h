@@ -18,6 +18,7 @@ void net_push(hb_session *session, const void *bytes, size_t n);
 size_t net_take(hb_session *session, size_t max_bytes, hb_str separator, hb_out *out);
 void net_touch(hb_session *session);
 void net_cursor(hb_session *session, hb_out *out);
+void net_variant(hb_session *session, unsigned variant);
 size_t net_cursor_merge(const hb_str *cursors, size_t n, hb_out *out);
 void net_end(hb_session *session, hb_end why, bool at_once);
 void net_close(hb_session *session, int close_code, hb_str reason, hb_end why);

@@ -16,6 +16,8 @@ static void ask(struct session *ss, struct op *op, bool refresh, void (*done)(st
     chain_run(&op->chain);
 }
 
+enum { AGAIN_MAX = 10 };
+
 static void refuse_auth(struct session *ss, struct op *op)
 {
     const hb_outcome *out = &op->chain.out;
@@ -23,7 +25,8 @@ static void refuse_auth(struct session *ss, struct op *op)
     metrics_inc(ss->s->metrics, METRIC_AUTH_FAILURES + connect_failure(code));
     op_fail(ss, op, code, out->message.p ? out->message : HB_STR("Invalid token"), out->retry_after_ms);
     op_done(ss, op);
-    session_close(ss, 4001, HB_STR("unauthorized"), HB_END_REFUSED);
+    if (!ss->auth_again || ++ss->bad >= AGAIN_MAX)
+        session_close(ss, 4001, HB_STR("unauthorized"), HB_END_REFUSED);
 }
 
 static void on_auth(struct chain *c, hb_verdict verdict)
@@ -40,22 +43,44 @@ static void on_auth(struct chain *c, hb_verdict verdict)
     }
     hb_event ev;
     session_accept(ss, &c->out);
-    if (ss->state == SESSION_WAITING) {
+    if (ss->state == SESSION_WAITING)
         session_open(ss);
+    if (ss->started) {
         session_announce(ss);
+        session_welcome(ss);
     }
-    session_welcome(ss);
     event_init(&ev, HB_EV_REPLY);
     op_reply(ss, op, &ev);
-    start_own_room(ss, (hb_str){NULL, 0});
+    if (ss->started)
+        start_own_room(ss, (hb_str){NULL, 0});
     op_done(ss, op);
+}
+
+static bool may_auth(const struct session *ss)
+{
+    if (ss->state == SESSION_WAITING)
+        return true;
+    return !ss->user && (ss->auth_again ? ss->n_rooms == 0 : ss->may_auth && !ss->had_credential);
+}
+
+/* Where nobody looks at tokens each one is as good as none. */
+static bool is_idle(const struct session *ss)
+{
+    return ss->auth_again && !ss->s->hub->auth && !ss->user;
 }
 
 void op_run_auth(struct session *ss, struct op *op)
 {
-    if (ss->state == SESSION_WAITING || (ss->may_auth && !ss->user && !ss->had_credential)) {
+    hb_event ev;
+    if (may_auth(ss)) {
         ss->may_auth = false;
         ask(ss, op, false, on_auth);
+        return;
+    }
+    if (is_idle(ss)) {
+        event_init(&ev, HB_EV_REPLY);
+        op_reply(ss, op, &ev);
+        op_done(ss, op);
         return;
     }
     op_fail(ss, op, HB_CONFLICT, HB_STR("this session has its credentials already"), 0);

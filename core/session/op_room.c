@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "out/cursor.h"
 #include "out/msg.h"
+#include "session/member.h"
 #include "session/native.h"
 #include "session/ops.h"
 #include "session/presence.h"
@@ -111,9 +112,13 @@ static void on_joined(struct home_req *req)
     }
     fill_joined(ss, op, &ev, req->pos, cursor);
     settle_recovery(ss, op, &ev);
+    if (op->origin == OP_START || op->origin == OP_SERVER)
+        ev.more = behind;
     op_reply(ss, op, &ev);
-    if (op->f.room.p[0] != '@')
+    if (op->f.room.p[0] != '@') {
         hooks_joined(ss->s, (hb_session *)ss, op->f.room, op->f.data);
+        member_tell(ss, op->f.room, HB_STR("join"));
+    }
     if (behind && !ss->rooms_left)
         replay_begin(ss, m);
     else if (!ss->rooms_left) /* else it was ended by who heard the answer */
@@ -193,6 +198,11 @@ void op_run_leave(struct session *ss, struct op *op)
     }
     if (m)
         session_leave_room(ss, m, true);
+    if (m && op->origin == OP_SERVER) {
+        event_init(&ev, HB_EV_LEFT);
+        ev.room = op->f.room;
+        session_event(ss, &ev);
+    }
     event_init(&ev, HB_EV_REPLY);
     op_reply(ss, op, &ev);
     op_done(ss, op);

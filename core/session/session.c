@@ -7,6 +7,7 @@
 #include "out/cursor.h"
 #include "out/msg.h"
 #include "session/batch.h"
+#include "session/member.h"
 #include "session/ops.h"
 #include "session/presence.h"
 #include "session/registry.h"
@@ -65,15 +66,21 @@ static void parse_remote(struct session *ss, hb_str remote)
 
 static void on_timer(struct timer *t);
 
+unsigned session_wire(const struct session *ss, unsigned variant)
+{
+    const struct wire *wires = ss->s->hub->wires;
+    unsigned wire = 0;
+    while (wires[wire].module != ss->module || wires[wire].variant != variant)
+        wire++;
+    return wire;
+}
+
 struct session *session_create(struct shard *s, unsigned module, unsigned variant, void *conn, hb_str remote)
 {
     struct session *ss = mem_zalloc(sizeof(*ss) + s->hub->n_slots * sizeof(void *));
-    unsigned wire = 0;
-    while (s->hub->wires[wire].module != module || s->hub->wires[wire].variant != variant)
-        wire++;
-    outbox_init(s, &ss->out, wire);
     ss->s = s;
     ss->module = (uint8_t)module;
+    outbox_init(s, &ss->out, session_wire(ss, variant));
     ss->conn = conn;
     ss->state = SESSION_CONNECTING;
     list_init(&ss->rooms);
@@ -148,6 +155,8 @@ static void leave(struct session *ss, struct membership *m, bool at_once)
         home_leave(ss->s, room);
     replay_stop(ss, m);
     members_remove(m->room, m);
+    if (m->joined)
+        member_tell(ss, room, HB_STR("leave"));
 }
 
 static void forget(struct session *ss, struct membership *m)
@@ -206,14 +215,16 @@ void session_open(struct session *ss)
     timer_set(&ss->s->wheel, &ss->timer, clock_mono_ms() + interval - rand_below(interval / 4 + 1));
 }
 
-void session_wait_for_auth(struct session *ss)
+void session_wait_for_auth(struct session *ss, int64_t time_ms)
 {
     ss->state = SESSION_WAITING;
-    timer_set(&ss->s->wheel, &ss->timer, clock_mono_ms() + (uint64_t)ss->s->config->limits.auth_time_ms);
+    timer_set(&ss->s->wheel, &ss->timer, clock_mono_ms() + (uint64_t)time_ms);
 }
 
 void session_announce(struct session *ss)
 {
+    if (ss->announced)
+        return;
     ss->announced = true;
     metrics_add(ss->s->metrics, METRIC_SESSIONS, 1);
     hooks_opened(ss->s, (hb_session *)ss);
@@ -370,8 +381,10 @@ bool session_may_publish(const struct session *ss, hb_str room)
 
 void session_event(struct session *ss, const hb_event *ev)
 {
-    if (ss->state != SESSION_DEAD)
-        outbox_event(ss->s, &ss->out, ev);
+    const hb_transport *t = session_transport(ss);
+    if (ss->state == SESSION_DEAD || (t->event && ss->conn && t->event(session_ctx(ss), ss->conn, ev)))
+        return;
+    outbox_event(ss->s, &ss->out, ev);
 }
 
 void session_error(struct session *ss, hb_code code, hb_str text)

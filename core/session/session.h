@@ -57,7 +57,7 @@ struct session {
     uint32_t n_answers;         /* of a pull session: each has its own cursor */
     uint16_t n_rooms, n_waiting, n_inflight, n_replays;
     uint8_t state, module, bad;
-    bool had_credential, may_auth, auth_again, started, told, paused, rooms_left, doomed, running_queue;
+    bool had_credential, may_auth, auth_again, started, paused, rooms_left, doomed, running_queue;
     bool announced;             /* modules were told that it is open */
     uint8_t why;                /* enum hb_end, from CLOSING on */
     uint8_t id[SESSION_ID_BYTES], secret[SESSION_SECRET_BYTES];
@@ -101,8 +101,6 @@ void session_touch(struct session *ss);
 /* From accepted to open: timers run. */
 void session_open(struct session *ss);
 void session_wait_for_auth(struct session *ss, int64_t time_ms);
-/* Its transport has started it: the modules are told. Once. */
-void session_tell_opened(struct session *ss);
 /* Open, and its transport ready: modules hear of it, once, and of its end. */
 void session_announce(struct session *ss);
 

@@ -87,26 +87,29 @@ static hb_str bad_rooms(const struct session *ss, const hb_str *rooms, size_t n)
     return (hb_str){NULL, 0};
 }
 
-void start_begin(struct session *ss, const hb_str *rooms, size_t n_rooms, hb_str cursor, start_done done)
+void start_begin(struct session *ss, bool first, const hb_str *rooms, size_t n_rooms, hb_str cursor, start_done done)
 {
     hb_str fault = bad_rooms(ss, rooms, n_rooms);
     if (fault.p) {
         done(session_ctx(ss), ss->conn, HB_BAD_REQUEST, fault);
         return;
     }
-    session_welcome(ss);
-    if (n_rooms == 0 && !has_own_room(ss)) {
+    bool own = first && has_own_room(ss);
+    if (first)
+        session_welcome(ss);
+    if (n_rooms == 0 && !own) {
         if (done)
             done(session_ctx(ss), ss->conn, HB_OK, (hb_str){NULL, 0});
         return;
     }
     ss->start = mem_zalloc(sizeof(*ss->start));
-    *ss->start = (struct start){.pending = has_own_room(ss), .any = n_rooms == 0, .done = done};
+    *ss->start = (struct start){.pending = own, .any = n_rooms == 0, .done = done};
     for (size_t i = 0; i < n_rooms; i++)
         ss->start->pending += !named_before(rooms, i);
     hb_sid sid = ss->sid;
     struct shard *s = ss->s;
-    start_own_room(ss, cursor);
+    if (own)
+        start_own_room(ss, cursor);
     /* All of them may be answered before the last name, a second one of its room: `rooms` may be gone. */
     for (size_t i = 0; i < n_rooms && session_find(s, sid) && ss->start; i++) {
         hb_op f = {.type = HB_OP_JOIN, .room = rooms[i], .since = cursor};

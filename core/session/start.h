@@ -6,8 +6,8 @@
 
 typedef void (*start_done)(const hb_ctx *ctx, void *conn, hb_code code, hb_str message);
 
-/* hb_net->start */
-void start_begin(struct session *ss, const hb_str *rooms, size_t n_rooms, hb_str cursor, start_done done);
+/* hb_net->start; not the first time: no welcome and no own room */
+void start_begin(struct session *ss, bool first, const hb_str *rooms, size_t n_rooms, hb_str cursor, start_done done);
 /* Join the room of its user, recovered from a cursor (may be absent). */
 void start_own_room(struct session *ss, hb_str cursor);
 /* A join of the server's or of the opening request is answered. */

@@ -59,7 +59,9 @@ typedef enum hb_event_kind {
     HB_EV_MESSAGE,
     HB_EV_PRESENCE,
     HB_EV_BYE,
-    HB_EV_MEMBER,  /* a session joined or left a room: for transports that tell it; no native form */
+    HB_EV_MEMBER,  /* a session joined or left a room (event: "join" or "leave"): hb_transport.members */
+    HB_EV_LEFT,    /* the server took this session out of `room` */
+    HB_EV_CAUGHT_UP, /* all that `room` missed is queued: after a JOINED with `more` */
     HB_EV_KIND_COUNT
 } hb_event_kind;
 
@@ -81,7 +83,7 @@ typedef struct hb_event {
     int64_t ts, members, count, heartbeat_ms;
     int recovered;      /* -1: not told, 0, 1 */
     hb_str list;        /* JSON array text: `users` of presence, `messages` of history */
-    int more;           /* -1: not told */
+    int more;           /* -1: not told; JOINED: what it missed is still to be replayed */
     int close_code;     /* BYE */
     bool reconnect;
     int64_t delay_ms;
@@ -148,7 +150,16 @@ struct hb_transport {
     /* The session is over: free conn. Last call for it; `take`, `cursor` and host->session_info of
      * the session still answer within. */
     void (*ended)(const hb_ctx *ctx, void *conn);
+    /* An event for this session alone (all kinds but MESSAGE, PRESENCE and MEMBER of rooms), before
+     * it is encoded. True: it is dealt with, encode is not asked. It may push and call ops, not end
+     * the session. NULL: all are encoded. */
+    bool (*event)(const hb_ctx *ctx, void *conn, const hb_event *ev);
+    /* MEMBER events are wanted: sent to a room's other members, of rooms up to HB_MEMBERS_TOLD. */
+    bool members;
 };
+
+/* Past so many members joins and leaves are not told any more: each would be told to all. */
+#define HB_MEMBERS_TOLD 1000
 
 typedef struct hb_open {
     uint32_t size;
@@ -162,6 +173,11 @@ typedef struct hb_open {
      * does it in the usual form). */
     void (*opened)(const hb_ctx *ctx, void *conn, hb_request *req, hb_session *session,
         hb_code code, hb_str message, int64_t retry_after_ms);
+    /* With auth_later: `opened` says HB_UNAUTHORIZED beside a session that waits for `auth`; it waits
+     * auth_time_ms (0: limits.auth_time). A wrong `auth` is answered and, up to ten, leaves the
+     * session as it was; a right one may also come later, as long as there is no user and no room. */
+    bool auth_again;
+    int64_t auth_time_ms;
 } hb_open;
 
 /* Bounds of the configuration's `limits` that a transport enforces itself. Bytes. */
@@ -203,7 +219,9 @@ struct hb_net {
      * recovered from the composite cursor (may be absent). `started` (may be NULL) is called once all
      * of them are answered, now or later: HB_OK, or why none of the rooms named may be joined; then
      * the transport refuses the request and calls `end`. Nothing is replayed before `started`; it is
-     * never called for a session that was closed or ended before. */
+     * never called for a session that was closed or ended before. Of a session that still waits for
+     * `auth` it is called at once. Once it was: more rooms may be joined by calling start again; then
+     * only those are told. */
     void (*start)(hb_session *session, const hb_str *rooms, size_t n_rooms, hb_str cursor,
         void (*started)(const hb_ctx *ctx, void *conn, hb_code code, hb_str message));
     /* One op: as the protocol's JSON text, or decoded. */
@@ -248,6 +266,8 @@ struct hb_net {
     /* Append one cursor that says what all of these say (of a room in several, what the first says).
      * What is no cursor is left out; returns how many were, and appends nothing for none. */
     size_t (*cursor_merge)(const hb_str *cursors, size_t n, hb_out *out);
+    /* Events are encoded in another form from here on. What was encoded must have been taken. */
+    void (*variant)(hb_session *session, unsigned variant);
 };
 
 #ifdef __cplusplus
