@@ -80,6 +80,7 @@ struct session_ops {
     void (*fill)(struct shard *shard, struct outbox *out, unsigned slot, hb_out *to);
     struct outbox *(*outbox_of)(struct shard *shard, hb_sid sid); /* NULL: not of this worker, or gone */
     void (*presence)(struct shard *shard, const hb_presence_event *ev); /* changed, in a room whose home is here */
+    void (*lost)(struct shard *shard, hb_str room); /* its members are to come back */
 };
 
 struct hub {

@@ -32,10 +32,11 @@ struct homes *homes_create(struct shard *s)
     map_init(&hs->rooms);
     if (s->hub->backend >= 0) {
         hs->backend = s->hub->modules[s->hub->backend].desc->backend;
-        hs->ctx = s->ctx[s->hub->backend];
+        hs->ctx = &s->ctx[s->hub->backend]; /* filled in when the modules start on this worker */
     } else {
         hs->backend = &memory_backend;
-        hs->ctx = (hb_ctx){.host = s->hub->host, .local = memory_create(s), .worker = s->index};
+        hs->own = (hb_ctx){.host = s->hub->host, .local = memory_create(s), .worker = s->index};
+        hs->ctx = &hs->own;
     }
     return hs;
 }
@@ -44,7 +45,7 @@ static void destroy(struct home *h)
 {
     struct homes *hs = h->s->homes;
     timer_cancel(&h->s->wheel, &h->idle);
-    hs->backend->room_close(&hs->ctx, h->state);
+    hs->backend->room_close(hs->ctx, h->state);
     map_remove(&hs->rooms, home_name(h));
     metrics_add(h->s->metrics, METRIC_ROOMS, -1);
     free(h);
@@ -60,12 +61,12 @@ void homes_destroy(struct shard *s)
     while ((e = map_next(&hs->rooms, &pos))) {
         struct home *h = e->value;
         timer_cancel(&s->wheel, &h->idle);
-        hs->backend->room_close(&hs->ctx, h->state);
+        hs->backend->room_close(hs->ctx, h->state);
         free(h);
     }
     map_finish(&hs->rooms);
     if (hs->backend == &memory_backend)
-        memory_destroy(hs->ctx.local);
+        memory_destroy(hs->own.local);
     free(hs);
 }
 
@@ -81,7 +82,7 @@ static void settle(struct home *h)
     struct homes *hs = h->s->homes;
     if (h->total > 0 || h->pending > 0)
         return;
-    int64_t idle = hs->backend->idle_ms(&hs->ctx, h->state);
+    int64_t idle = hs->backend->idle_ms(hs->ctx, h->state);
     timer_set(&h->s->wheel, &h->idle, clock_mono_ms() + (uint64_t)(idle > 0 ? idle : 0));
 }
 
@@ -103,7 +104,7 @@ static struct home *create(struct shard *s, hb_str room)
     h->s = s;
     memcpy(name_of(h), room.p, room.n);
     timer_init(&h->idle, on_idle);
-    h->state = s->homes->backend->room_open(&s->homes->ctx, (hb_room *)h, home_name(h), &keep);
+    h->state = s->homes->backend->room_open(s->homes->ctx, (hb_room *)h, home_name(h), &keep);
     map_put(&s->homes->rooms, home_name(h), h);
     metrics_add(s->metrics, METRIC_ROOMS, 1);
     return h;
@@ -216,7 +217,7 @@ static void on_published(hb_done *done, const hb_result *r)
 {
     struct home_req *req = container_of(done, struct home_req, done);
     take_result(req, r);
-    if (r->code == HB_OK && !r->duplicate)
+    if (r->code == HB_OK && !r->duplicate && !r->delivered)
         home_deliver((hb_room *)req->home, req->message);
     home_finish(req);
 }
@@ -233,7 +234,7 @@ static void leave(struct home *h, int worker)
 {
     h->here[worker]--;
     if (--h->total == 0)
-        h->s->homes->backend->interest(&h->s->homes->ctx, h->state, false);
+        h->s->homes->backend->interest(h->s->homes->ctx, h->state, false);
 }
 
 /* The first page of a join: a cursor that the stream does not hold any more joins at its end. */
@@ -243,7 +244,7 @@ static void on_joined_since(hb_done *done, const hb_result *r)
     struct homes *hs = req->at->homes;
     if (r->code == HB_OK && !r->recovered) {
         req->done.fn = on_position;
-        hs->backend->position(&hs->ctx, req->home->state, &req->done);
+        hs->backend->position(hs->ctx, req->home->state, &req->done);
         return;
     }
     if (r->code != HB_OK)
@@ -273,12 +274,12 @@ static void join(struct home_req *req)
     timer_cancel(&h->s->wheel, &h->idle);
     h->here[req->from]++;
     if (h->total++ == 0)
-        hs->backend->interest(&hs->ctx, h->state, true);
+        hs->backend->interest(hs->ctx, h->state, true);
     req->done.fn = req->has_since ? on_joined_since : on_joined;
     if (req->has_since)
-        hs->backend->read(&hs->ctx, h->state, &req->since, req->limit, req->max_bytes, &req->done);
+        hs->backend->read(hs->ctx, h->state, &req->since, req->limit, req->max_bytes, &req->done);
     else
-        hs->backend->position(&hs->ctx, h->state, &req->done);
+        hs->backend->position(hs->ctx, h->state, &req->done);
 }
 
 static void run(struct home_req *req)
@@ -296,13 +297,13 @@ static void run(struct home_req *req)
         break;
     case HOME_PUBLISH:
         req->done.fn = on_published;
-        hs->backend->publish(&hs->ctx, h->state, req->message, req->key.key.p ? &req->key : NULL, &req->done);
+        hs->backend->publish(hs->ctx, h->state, req->message, req->key.key.p ? &req->key : NULL, &req->done);
         break;
     case HOME_LOOKUP:
-        hs->backend->lookup(&hs->ctx, h->state, &req->key, &req->done);
+        hs->backend->lookup(hs->ctx, h->state, &req->key, &req->done);
         break;
     case HOME_READ:
-        hs->backend->read(&hs->ctx, h->state, req->has_since ? &req->since : NULL, req->limit,
+        hs->backend->read(hs->ctx, h->state, req->has_since ? &req->since : NULL, req->limit,
             req->max_bytes, &req->done);
         break;
     default:
@@ -361,7 +362,7 @@ static void on_left(struct home_req *req)
 
 void *home_backend_local(const hb_room *room)
 {
-    return ((const struct home *)room)->s->homes->ctx.local;
+    return ((const struct home *)room)->s->homes->ctx->local;
 }
 
 void home_leave(struct shard *from, hb_str room)

@@ -78,6 +78,8 @@ void homes_each(struct shard *s, void (*fn)(hb_str room, int64_t members, void *
 void *home_backend_local(const hb_room *room);
 /* hb_store->deliver */
 void home_deliver(hb_room *room, hb_message *message);
+/* hb_store->lost */
+void home_lost(hb_room *room);
 /* hb_store->presence */
 void home_presence_changed(hb_room *room, const hb_presence_event *ev);
 

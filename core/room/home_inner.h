@@ -17,7 +17,8 @@ struct home {
 struct homes {
     struct map rooms;
     const hb_backend *backend;
-    hb_ctx ctx;            /* of the backend */
+    const hb_ctx *ctx;     /* of the backend */
+    hb_ctx own;            /* of the in-process one */
 };
 
 hb_str home_name(const struct home *h);

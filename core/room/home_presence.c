@@ -81,10 +81,10 @@ void home_presence_run(struct home_req *req)
         static const hb_result none = {.code = HB_UNAVAILABLE};
         req->done.fn(&req->done, &none);
     } else if (req->verb == HOME_PRESENCE_SET) {
-        b->presence_set(&hs->ctx, state, p->user, p->session, p->origin, p->data, &req->done);
+        b->presence_set(hs->ctx, state, p->user, p->session, p->origin, p->data, &req->done);
     } else if (req->verb == HOME_PRESENCE_DROP) {
-        b->presence_drop(&hs->ctx, state, p->user, p->session, p->grace_ms, &req->done);
+        b->presence_drop(hs->ctx, state, p->user, p->session, p->grace_ms, &req->done);
     } else {
-        b->presence_list(&hs->ctx, state, req->limit, &req->done);
+        b->presence_list(hs->ctx, state, req->limit, &req->done);
     }
 }

@@ -370,3 +370,9 @@ void members_each(struct shard *s, void (*fn)(struct members *r, void *arg), voi
     while ((e = map_next(&s->members->rooms, &pos)))
         fn(e->value, arg);
 }
+
+void members_each_outbox(struct members *r, void (*fn)(struct outbox *out, void *arg), void *arg)
+{
+    for (uint32_t i = 0; i < r->n_items; i++)
+        fn(r->items[i].out, arg);
+}

@@ -51,6 +51,8 @@ void members_settle(struct shard *s, struct members *r);
 /* End of turn: deliver what was collected. */
 void members_flush(struct shard *s);
 
+/* Each live member's outbox; `fn` may not change the room. */
+void members_each_outbox(struct members *r, void (*fn)(struct outbox *out, void *arg), void *arg);
 /* For listings: each room of this worker. */
 void members_each(struct shard *s, void (*fn)(struct members *r, void *arg), void *arg);
 

@@ -119,7 +119,8 @@ static int workers(void)
 
 /* ---- log, metrics, configuration ---- */
 
-static void write_log(const hb_ctx *ctx, hb_log_level level, const char *cause, const char *sentence)
+static void write_log(const hb_ctx *ctx, hb_log_level level, const char *cause,
+    const char *sentence)
 {
     log_write((enum log_level)level, cause, "%s", sentence);
 }
@@ -127,8 +128,8 @@ static void write_log(const hb_ctx *ctx, hb_log_level level, const char *cause, 
 static int metric(const hb_ctx *ctx, const char *name, const char *help, const char *label,
     bool counter)
 {
-    return (int)metrics_register(server.metrics, counter ? METRIC_COUNTER : METRIC_GAUGE, name, help,
-        label);
+    enum metric_kind kind = counter ? METRIC_COUNTER : METRIC_GAUGE;
+    return (int)metrics_register(server.metrics, kind, name, help, label);
 }
 
 static void count(const hb_ctx *ctx, int id, int64_t n)
@@ -203,6 +204,16 @@ static const hb_net net_table = {
     .variant = net_variant,
 };
 
+static void backend_up(const hb_ctx *ctx, bool up)
+{
+    metrics_set_up(host_shard(ctx)->metrics, METRIC_BACKEND_UP, up);
+}
+
+static void backend_took(const hb_ctx *ctx, uint64_t ns)
+{
+    metrics_observe(host_shard(ctx)->metrics, METRIC_BACKEND, ns, 1);
+}
+
 static const hb_store store_table = {
     .size = sizeof(hb_store),
     .ref = msg_ref,
@@ -211,6 +222,9 @@ static const hb_store store_table = {
     .place = msg_place,
     .deliver = home_deliver,
     .presence = home_presence_changed,
+    .lost = home_lost,
+    .up = backend_up,
+    .took = backend_took,
 };
 
 const hb_host host_table = {

@@ -7,6 +7,7 @@
 #include "out/cursor.h"
 #include "out/msg.h"
 #include "session/batch.h"
+#include "session/lost.h"
 #include "session/member.h"
 #include "session/ops.h"
 #include "session/presence.h"
@@ -470,6 +471,7 @@ const struct session_ops session_ops = {
     .fill = on_fill,
     .outbox_of = outbox_of,
     .presence = hooks_presence_changed,
+    .lost = lost_room,
 };
 
 void sessions_close_slow(struct shard *s)

@@ -59,6 +59,7 @@ typedef struct hb_result {
     hb_code code;      /* HB_OK, HB_CONFLICT (key), HB_NOT_FOUND (lookup), HB_UNAVAILABLE, HB_BAD_REQUEST */
     bool unknown;      /* UNAVAILABLE: it may have happened */
     bool duplicate;    /* the key was known: pos and ts are the first one's */
+    bool delivered;    /* publish: it went by store->deliver already, or will go */
     hb_pos pos;        /* publish: the message's; position, read: see there */
     int64_t ts;
     bool recovered;    /* read: `since` is still part of the stream */
@@ -131,6 +132,12 @@ struct hb_store {
     /* [w] Who is present has changed; `room` of the event is filled in by the host. SYNC: what
      * happened is not known any more (`count` may be -1), members are to be told all anew. */
     void (*presence)(hb_room *room, const hb_presence_event *ev);
+    /* [w] What came before the messages delivered from now on can't be delivered any more: the
+     * room's members come back, to be told by their cursors. */
+    void (*lost)(hb_room *room);
+    /* [w] Can this worker use the backend? Up from the start. And: a call to it took that long. */
+    void (*up)(const hb_ctx *ctx, bool up);
+    void (*took)(const hb_ctx *ctx, uint64_t ns);
 };
 
 #ifdef __cplusplus
