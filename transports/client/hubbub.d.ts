@@ -232,7 +232,7 @@ export class Hub extends Emitter<HubEvents> {
     history(
         room: string, options?: { since?: Cursor | null; limit?: number },
     ): Promise<HistoryReply>;
-    /** Asks the application. When the answer got lost it fails with `disconnected`: once is enough. */
+    /** Asks the application; it is not asked again when its answer got lost (`disconnected`). */
     call<Result = any>(event: string, data?: Json): Promise<Result>;
     /** Hands in a new token, or what getToken gives, before the old one expires. */
     refresh(token?: string): Promise<void>;
