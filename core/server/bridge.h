@@ -1,7 +1,7 @@
 /*
  * A request whose session lives on another worker stays where it arrived as plain I/O, `near`; on
- * the owner's worker a copy of it, `far`, is handed to its transport, and answers, bytes and ends go
- * to and fro by mail.
+ * the owner's worker a copy of it, `far`, is handed to its transport; answers, bytes and ends go to
+ * and fro by mail.
  *
  * Who may free what: each side sends the other exactly one last mail (`end`) and frees itself when
  * it has sent its own and got the other's. Mail between two workers keeps its order, so after the

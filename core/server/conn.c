@@ -359,7 +359,8 @@ void conn_close(struct conn *c)
 static void on_linger_read(h2o_socket_t *sock, const char *err)
 {
     struct conn *c = conn_of(sock);
-    ssize_t n = recv(h2o_socket_get_fd(sock), conn_worker(c)->scratch, WORKER_SCRATCH, MSG_DONTWAIT);
+    char *scratch = conn_worker(c)->scratch;
+    ssize_t n = recv(h2o_socket_get_fd(sock), scratch, WORKER_SCRATCH, MSG_DONTWAIT);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
         h2o_socket_close(sock);
 }

@@ -77,8 +77,9 @@ static bool refuse_target(struct request *r)
 /* X-Forwarded-For, all lines of it as one. */
 static hb_str forwarded_for(h2o_req_t *h)
 {
+    const h2o_token_t *name = H2O_TOKEN_X_FORWARDED_FOR;
     h2o_iovec_t all = {NULL, 0};
-    for (ssize_t at = -1; (at = h2o_find_header(&h->headers, H2O_TOKEN_X_FORWARDED_FOR, at)) >= 0;) {
+    for (ssize_t at = -1; (at = h2o_find_header(&h->headers, name, at)) >= 0;) {
         h2o_iovec_t line = h->headers.entries[at].value;
         all = all.base ? h2o_concat(&h->pool, all, h2o_iovec_init(H2O_STRLIT(",")), line) : line;
     }

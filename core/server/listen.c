@@ -42,7 +42,8 @@ static int open_socket(const char *address, int64_t port, int how)
 {
     struct sockaddr_storage to;
     socklen_t size = make_address(address, port, &to);
-    int one = 1, fd = size ? socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
+    int kind = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, one = 1;
+    int fd = size ? socket(to.ss_family, kind, 0) : -1;
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);

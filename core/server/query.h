@@ -15,7 +15,7 @@ struct query {
     } params[]; /* and the bytes behind them */
 };
 
-/* NULL when memory is out. '+' is a space; a '%' that no two hex digits follow stands for itself. */
+/* NULL when memory is out. '+' is a space; a '%' without two hex digits stands for itself. */
 struct query *query_parse(hb_str text);
 /* The nth value of a key, absent past the last. */
 hb_str query_get(const struct query *q, hb_str key, size_t nth);

@@ -1,7 +1,7 @@
 /*
- * Reload: everything is read and checked here, on the control thread; then each worker takes the new
- * configuration over between two turns; when all have, the old one is freed. What can't change while
- * running makes the whole reload fail.
+ * Reload: everything is read and checked here, on the control thread; then each worker takes the
+ * new configuration over between two turns; when all have, the old one is freed. What can't change
+ * while running makes the whole reload fail.
  */
 #include "base/log.h"
 #include "plugin/run.h"
@@ -21,7 +21,8 @@ static struct {
 
 static void refuse(struct errors *errors, const struct config *next, const char *what)
 {
-    errors_add(errors, next->file, 0, 0, "%s can't change while it runs: that takes a restart", what);
+    errors_add(errors, next->file, 0, 0, "%s can't change while it runs: that takes a restart",
+        what);
 }
 
 static bool same_listeners(const struct config *a, const struct config *b)

@@ -116,7 +116,8 @@ static bool load(struct server *s, const char *path)
     errors_init(&errors);
     s->config = s->first_config = config_load(path, &errors);
     if (s->config) {
-        log_configure((enum log_level)s->config->log.level, s->config->log.format == LOG_FORMAT_JSON);
+        log_configure((enum log_level)s->config->log.level,
+            s->config->log.format == LOG_FORMAT_JSON);
         s->modules = modules_load(s->config, &errors);
         if (tls_load(s->config, &tls, &errors))
             tls_use(&tls);
@@ -154,15 +155,18 @@ static void say_modules(const struct server *s, bool transports, const char *wha
 static void say_ready(const struct server *s)
 {
     const struct config *c = s->config;
-    for (size_t i = 0; i < c->listen.n; i++)
-        log_write(LOG_INFO, "listening", "address=%s port=%lld tls=%s", c->listen.items[i].address,
-            (long long)c->listen.items[i].port, c->listen.items[i].tls.certificate[0] ? "yes" : "no");
+    for (size_t i = 0; i < c->listen.n; i++) {
+        const struct config_listen *l = &c->listen.items[i];
+        log_write(LOG_INFO, "listening", "address=%s port=%lld tls=%s", l->address,
+            (long long)l->port, l->tls.certificate[0] ? "yes" : "no");
+    }
     if (c->admin.port)
         log_write(LOG_INFO, "listening", "address=%s port=%lld for=admin", c->admin.address,
             (long long)c->admin.port);
     say_modules(s, true, "transports");
     say_modules(s, false, "plugins");
-    log_write(LOG_INFO, "ready", "node=%s version=%s workers=%d", c->node, HB_VERSION, s->n_workers);
+    log_write(LOG_INFO, "ready", "node=%s version=%s workers=%d", c->node, HB_VERSION,
+        s->n_workers);
 }
 
 static bool start_workers(struct server *s)

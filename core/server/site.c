@@ -91,8 +91,9 @@ static void send_client(const struct site *s, struct request *r)
         {HB_STR("etag"), str_of(s->etag)},
     };
     hb_str known = request_header(&r->pub, HB_STR("if-none-match"));
-    bool same = known.n && (str_find(known, str_of(s->etag)) != SIZE_MAX || str_eq(known, HB_STR("*")));
-    request_respond(&r->pub, same ? 304 : 200, headers, 3, same ? HB_STR("") : buf_view(&s->client));
+    bool same = known.n && str_find(known, str_of(s->etag)) != SIZE_MAX;
+    hb_str body = same ? HB_STR("") : buf_view(&s->client);
+    request_respond(&r->pub, same ? 304 : 200, headers, 3, body);
 }
 
 /* ---- static files ---- */
@@ -106,7 +107,8 @@ static void register_files(struct site *s, const struct config *config)
     h2o_hostconf_t *host = h2o_config_register_host(&s->conf, h2o_iovec_init(H2O_STRLIT("default")),
         65535);
     h2o_pathconf_t *path = h2o_config_register_path(host, s->path, 0);
-    s->files = (h2o_handler_t *)h2o_file_register(path, config->static_files.directory, NULL, NULL, 0);
+    s->files = (h2o_handler_t *)h2o_file_register(path, config->static_files.directory, NULL,
+        NULL, 0);
 }
 
 /* The part of the path behind the prefix, or absent. */

@@ -14,7 +14,7 @@ struct request;
 
 struct site *site_create(const struct config *config);
 void site_destroy(struct site *s);
-/* Answer, if this is about one of its files. The request is answered (and gone) when this is true. */
+/* Answer, if this is about one of its files: true, and the request is gone. */
 bool site_answer(const struct site *s, struct request *r);
 
 #endif

@@ -98,7 +98,8 @@ int stream_fd(hb_stream *s)
     return s->broken ? -1 : s->fd;
 }
 
-void stream_bind(hb_stream *s, void (*writable)(void *owner), void (*gone)(void *owner), void *owner)
+void stream_bind(hb_stream *s, void (*writable)(void *owner), void (*gone)(void *owner),
+    void *owner)
 {
     s->writable = writable;
     s->gone = gone;

@@ -55,7 +55,8 @@ void stream_ended(hb_stream *s);
 /* io_ops and hb_net. */
 size_t stream_writev(hb_stream *s, const struct iovec *iov, int n);
 int stream_fd(hb_stream *s);
-void stream_bind(hb_stream *s, void (*writable)(void *owner), void (*gone)(void *owner), void *owner);
+void stream_bind(hb_stream *s, void (*writable)(void *owner), void (*gone)(void *owner),
+    void *owner);
 void stream_pause(hb_stream *s, bool paused);
 void stream_close(hb_stream *s);
 size_t stream_write(hb_stream *s, const void *bytes, size_t n);

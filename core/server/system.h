@@ -6,7 +6,8 @@
 
 /* Raise the limit of open files as far as we may, and warn when limits.connections needs more. */
 void system_raise_files(const struct config *config);
-/* Tell systemd (sd_notify(3)): "READY=1", "RELOADING=1", "STOPPING=1". Nothing without NOTIFY_SOCKET. */
+/* Tell systemd (sd_notify(3)): "READY=1", "RELOADING=1", "STOPPING=1". Without NOTIFY_SOCKET nobody
+ * is told. */
 void system_notify(const char *state);
 /* Block the signals that system_signals reads; before any thread starts. */
 void system_block_signals(void);

@@ -71,7 +71,8 @@ static void on_lag_time(struct timer *t)
 {
     struct worker *w = container_of(t, struct worker, lag);
     uint64_t now = clock_mono_us();
-    metrics_set(w->shard.metrics, METRIC_LOOP_LAG, now > w->lag_due_us ? (now - w->lag_due_us) * 1000 : 0);
+    uint64_t late_us = now > w->lag_due_us ? now - w->lag_due_us : 0;
+    metrics_set(w->shard.metrics, METRIC_LOOP_LAG, (int64_t)late_us * 1000);
     timer_set(&w->shard.wheel, t, now / 1000 + LAG_MS);
     w->lag_due_us = (now / 1000 + LAG_MS) * 1000;
 }

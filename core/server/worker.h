@@ -58,8 +58,8 @@ extern _Thread_local struct worker *worker_self;
 /* Any thread may make one; the rest is the worker's own thread's. */
 struct worker *worker_create(struct server *server, int index);
 void worker_destroy(struct worker *w);
-/* For the control thread: bind it to the worker and make its loop; a turn of it; end all connections
- * while what their owners need still stands; end the loop. */
+/* For the control thread: bind it to the worker and make its loop; a turn of it; end all its
+ * connections while what their owners need still stands; end the loop. */
 void worker_open(struct worker *w);
 void worker_turn(struct worker *w);
 void worker_end_connections(struct worker *w);

@@ -77,7 +77,8 @@ static void try_origin(hb_str in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const tries[])(hb_str) = {try_proxy, try_head, try_query, try_forwarded, try_origin};
+    static void (*const tries[])(hb_str) = {try_proxy, try_head, try_query, try_forwarded,
+        try_origin};
     if (size < 1)
         return 0;
     tries[data[0] % 5]((hb_str){(const char *)data + 1, size - 1});

@@ -12,7 +12,8 @@ TEST(a_plain_request_is_fine)
 
 TEST(what_follows_the_head_is_not_looked_at)
 {
-    CHECK_INT(head_check(S("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n\n\nHost: b\n")), HEAD_OK);
+    CHECK_INT(head_check(S("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n\n\nHost: b\n")),
+        HEAD_OK);
 }
 
 TEST(a_chunked_body_is_told)
@@ -23,8 +24,8 @@ TEST(a_chunked_body_is_told)
 
 TEST(two_lengths_could_be_read_in_two_ways)
 {
-    CHECK_INT(head_check(S("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\ncontent-length: 2\r\n\r\n")),
-        HEAD_BAD);
+    CHECK_INT(head_check(S("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
+        "content-length: 2\r\n\r\n")), HEAD_BAD);
     CHECK_INT(head_check(S("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
         "Transfer-Encoding: chunked\r\n\r\n")), HEAD_BAD);
     CHECK_INT(head_check(S("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"

@@ -95,7 +95,8 @@ static const char *through(const char *peer, const char *forwarded)
     char line[80];
     snprintf(line, sizeof line, "PROXY TCP%d %s %s 1 2\r\n", strchr(peer, ':') ? 6 : 4, peer, peer);
     CHECK(proxy_parse(str(line), &client) > 0);
-    struct sockaddr_storage got = proxy_client(&c, &client, forwarded ? str(forwarded) : (hb_str){0});
+    hb_str entries = forwarded ? str(forwarded) : (hb_str){0};
+    struct sockaddr_storage got = proxy_client(&c, &client, entries);
     proxy_text(&got, out);
     return out;
 }
