@@ -33,7 +33,8 @@ int main(void)
     hb_verdict verdict;
     hb_join ev = ask("vault", &verdict);
     check(verdict == HB_DENY, "a guarded room is denied");
-    check(ev.out.message.n == 8 && !memcmp(ev.out.message.p, "Go away.", 8), "and they are told so");
+    check(ev.out.message.n == 8 && !memcmp(ev.out.message.p, "Go away.", 8),
+        "and they are told so");
     ask("lobby", &verdict);
     check(verdict == HB_NEXT, "about other rooms it has no opinion");
     ask("vaults", &verdict);

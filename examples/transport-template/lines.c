@@ -17,8 +17,8 @@ struct options {
 };
 
 static const hb_option options_table[] = {
-    {.key = "path", .type = HB_OPT_STRING, .offset = offsetof(struct options, path), .def = "/lines",
-        .doc = "where it is found"},
+    {.key = "path", .type = HB_OPT_STRING, .offset = offsetof(struct options, path),
+        .def = "/lines", .doc = "where it is found"},
     {.key = NULL},
 };
 
