@@ -5,7 +5,19 @@
 #ifndef SESSION_PRESENCE_H
 #define SESSION_PRESENCE_H
 
+#include "room/home.h"
 #include "session/session.h"
+
+struct presence_result {
+    hb_code code;      /* HB_NOT_FOUND: no such room here, or one without presence */
+    hb_str users;      /* the JSON array, of up to `limit` */
+    int64_t count;     /* of all */
+};
+
+/* Who is present, for the admin API; any thread. `done` is called on the thread of shard `back` with
+ * a borrowed result. */
+void presence_from_anywhere(struct hub *hub, hb_str room, size_t limit, int back,
+    void (*done)(const struct presence_result *result, void *arg), void *arg);
 
 /* The member hears its room from now on: a sync that waits for this is asked for. */
 void presence_live(struct session *ss, struct membership *m);

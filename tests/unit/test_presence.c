@@ -354,6 +354,34 @@ TEST(where_all_data_would_fill_an_outbox_names_come_without)
     end();
 }
 
+static struct presence_result answer;
+static char answered[512];
+
+static void on_answer(const struct presence_result *result, void *arg)
+{
+    CHECK(arg == &answer);
+    answer = *result;
+    snprintf(answered, sizeof(answered), "%.*s", (int)result->users.n, result->users.p ? result->users.p : "");
+}
+
+TEST(who_is_present_can_be_asked_from_any_thread)
+{
+    begin();
+    joined(0, "alice");
+    joined(1, "bob");
+    struct hub *hub = pipeline_shard(p, 0)->hub;
+    presence_from_anywhere(hub, str_of(room), 1, WORKERS, on_answer, &answer);
+    pipeline_settle(p);
+    CHECK_INT(answer.code, HB_OK);
+    CHECK_INT(answer.count, 2);
+    CHECK_STR(str_of(answered), "[{\"user\":\"alice\",\"sessions\":1,\"since\":1700000000000}]");
+    presence_from_anywhere(hub, HB_STR("nowhere"), 1, WORKERS, on_answer, &answer);
+    pipeline_settle(p);
+    CHECK_INT(answer.code, HB_NOT_FOUND);
+    CHECK_INT(home_members(pipeline_shard(p, home_worker(hub, HB_STR("nowhere"))), HB_STR("nowhere")), -1);
+    end();
+}
+
 /* --- order --------------------------------------------------------------------------------------- */
 
 TEST(what_was_told_before_a_sync_comes_before_it)
