@@ -410,3 +410,8 @@ void hooks_presence_changed(struct shard *s, const hb_presence_event *ev)
 {
     EACH_HOOK(s, presence_changed, ev)
 }
+
+void hooks_entered(struct shard *s, hb_session *session, hb_str space, hb_str data)
+{
+    EACH_HOOK(s, entered, session, space, data)
+}

@@ -21,7 +21,7 @@ static hb_str put(char **at, hb_str s)
 
 struct op *op_create(struct shard *s, hb_sid sid, const hb_op *f, enum op_origin origin)
 {
-    size_t n = f->id.n + f->room.n + f->event.n + f->data.n + f->key.n + f->since.n + f->token.n + 7;
+    size_t n = f->id.n + f->room.n + f->event.n + f->data.n + f->key.n + f->since.n + f->token.n + f->space.n + 8;
     struct op *op = mem_try_alloc(sizeof(*op) + n);
     if (!op)
         return NULL;
@@ -39,6 +39,7 @@ struct op *op_create(struct shard *s, hb_sid sid, const hb_op *f, enum op_origin
     op->f.key = put(&at, f->key);
     op->f.since = put(&at, f->since);
     op->f.token = put(&at, f->token);
+    op->f.space = put(&at, f->space);
     return op;
 }
 

@@ -11,6 +11,7 @@
 #include "server/stream.h"
 #include "server/watch.h"
 #include "session/net.h"
+#include "session/send.h"
 #include "session/presence.h"
 #include <stdlib.h>
 
@@ -202,6 +203,8 @@ static const hb_net net_table = {
     .out_failed = out_failed,
     .cursor_merge = net_cursor_merge,
     .variant = net_variant,
+    .enter = net_enter,
+    .answer = net_answer,
 };
 
 static void backend_up(const hb_ctx *ctx, bool up)
@@ -264,6 +267,8 @@ const hb_host host_table = {
     .presence_sync = host_presence_sync,
     .presence_tell = host_presence_tell,
     .require_auth = require_auth,
+    .session_send = host_session_send,
+    .session_exit = host_session_exit,
 };
 
 const struct io_ops host_io = {

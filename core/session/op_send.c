@@ -201,6 +201,7 @@ void op_run_call(struct session *ss, struct op *op)
     if (!op->f.data.p)
         op->f.data = HB_STR("null");
     chain_init(&op->chain, ss->s, ss->sid, HOOK_CALL, on_call_asked);
-    op->chain.ev.call = (hb_call){.session = (hb_session *)ss, .event = op->f.event, .data = op->f.data};
+    op->chain.ev.call = (hb_call){.session = (hb_session *)ss, .event = op->f.event, .data = op->f.data,
+        .space = op->f.space};
     chain_run(&op->chain);
 }

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "session/send.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ void registry_destroy(struct registry *r)
 {
     if (!r)
         return;
+    asks_destroy(r->asks);
     free(r->slots);
     free(r->doomed);
     free(r);

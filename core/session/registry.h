@@ -13,6 +13,7 @@ struct registry_slot {
 struct registry {
     struct registry_slot *slots;
     uint32_t n, cap, first_free, count;
+    struct asks *asks;       /* send.c; NULL until the first */
     struct list dead;        /* struct session by out.dirty: freed at the end of the turn */
     hb_sid *doomed;          /* overflown in this turn */
     uint32_t n_doomed, cap_doomed;

@@ -13,6 +13,7 @@
 #include "session/presence.h"
 #include "session/registry.h"
 #include "session/replay.h"
+#include "session/send.h"
 #include "session/start.h"
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -241,6 +242,7 @@ static void leave_all(struct session *ss, hb_end why, bool at_once)
     list_for_each(item, &ss->rooms)
         leave(ss, list_entry(item, struct membership, in_session), at_once);
     ops_abandon(ss);
+    asks_abandon(ss);
     if (ss->announced) {
         hooks_closed(ss->s, (hb_session *)ss, why);
         metrics_add(ss->s->metrics, METRIC_SESSIONS, -1);

@@ -55,7 +55,7 @@ struct session {
         uint8_t b[16];
     } remote;                   /* v4 as ::ffff:a.b.c.d */
     uint32_t n_answers;         /* of a pull session: each has its own cursor */
-    uint16_t n_rooms, n_waiting, n_inflight, n_replays;
+    uint16_t n_rooms, n_waiting, n_inflight, n_replays, n_asks;
     uint8_t state, module, bad;
     bool had_credential, may_auth, auth_again, started, paused, rooms_left, doomed, running_queue;
     bool announced;             /* modules were told that it is open */

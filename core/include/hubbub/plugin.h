@@ -123,6 +123,8 @@ typedef struct hb_call {
     hb_session *session;
     hb_str event, data;      /* data: JSON text */
     hb_outcome out;          /* ALLOW answers the call with out.data (absent: null) */
+    hb_str space;            /* the part of the application that was called, where a transport has
+                                such (a namespace); absent: the main one */
 } hb_call;
 
 /* The op `presence`. ALLOW answers it with who is present, after `data`, if any, were set. */
@@ -195,7 +197,23 @@ typedef struct hb_hooks {
      * yet (presence_tell). COUNT: a session asked for a sync (presence_sync), and there are more
      * than it wants named. SYNC: changes may have been missed (a backend that was away). */
     void (*presence_changed)(const hb_ctx *ctx, const hb_presence_event *ev);
+    /* The client entered a part of the application, on transports that have such (the main one
+     * included: absent); `data` is what it brought, as JSON text: it may hold its credential. */
+    void (*entered)(const hb_ctx *ctx, hb_session *session, hb_str space, hb_str data);
 } hb_hooks;
+
+/* Something to tell a client. */
+typedef struct hb_send {
+    uint32_t size;
+    hb_str space;            /* absent: the main one; another reaches only clients that entered it */
+    hb_str event, data;      /* data: JSON text; absent: null */
+    /* NULL: no answer is wanted. Else called once, on the session's worker: HB_OK and the client's
+     * answer as JSON text, HB_NOT_FOUND (no such session, or its transport carries no answers), or
+     * HB_UNAVAILABLE (it left, or took longer). Not when the process ends. */
+    void (*answered)(const hb_ctx *ctx, hb_code code, hb_str data, void *arg);
+    void *arg;
+    int64_t timeout_ms;      /* 0: 10 s */
+} hb_send;
 
 /* A command line word that a module adds: `hubbub NAME …` runs it when the core knows no such word. */
 typedef struct hb_command {
@@ -336,6 +354,11 @@ struct hb_host {
 
     /* [c, in init] By its options this module decides who may connect: as if its hooks said `auth`. */
     void (*require_auth)(const hb_ctx *ctx);
+
+    /* [any] Tell one session, or (sid 0, without an answer) each one of this node. */
+    void (*session_send)(const hb_ctx *ctx, hb_sid sid, const hb_send *what);
+    /* [any] Put the session out of one part of the application; absent: the main one. */
+    void (*session_exit)(const hb_ctx *ctx, hb_sid sid, hb_str space);
 };
 
 #ifdef __cplusplus

@@ -61,6 +61,7 @@ typedef enum hb_event_kind {
     HB_EV_BYE,
     HB_EV_MEMBER,  /* a session joined or left a room (event: "join" or "leave"): hb_transport.members */
     HB_EV_LEFT,    /* the server took this session out of `room` */
+    HB_EV_EXIT,    /* the server puts this session out of `space` */
     HB_EV_CAUGHT_UP, /* all that `room` missed is queued: after a JOINED with `more` */
     HB_EV_KIND_COUNT
 } hb_event_kind;
@@ -88,6 +89,9 @@ typedef struct hb_event {
     bool reconnect;
     int64_t delay_ms;
     bool server;        /* MESSAGE from the server itself */
+    hb_str space;       /* MESSAGE without a room, EXIT: a part of the application; absent: the main one */
+    uint64_t ask;       /* MESSAGE: an answer is wanted, by net->answer, from who deals with the event
+                           himself; 0: none */
 } hb_event;
 
 /* Where encode puts wire bytes. */
@@ -116,6 +120,7 @@ typedef struct hb_op {
     hb_str room, event, data, key, since, token; /* data: JSON text */
     bool no_echo;
     int64_t limit;   /* 0: default */
+    hb_str space;    /* CALL: see hb_call */
 } hb_op;
 
 typedef struct hb_claim {
@@ -268,6 +273,11 @@ struct hb_net {
     size_t (*cursor_merge)(const hb_str *cursors, size_t n, hb_out *out);
     /* Events are encoded in another form from here on. What was encoded must have been taken. */
     void (*variant)(hb_session *session, unsigned variant);
+    /* Tell the modules that the session entered a part of the application (hb_hooks.entered). */
+    void (*enter)(hb_session *session, hb_str space, hb_str data);
+    /* The client's answer to an event that asked for one (hb_event.ask), as JSON text. An answer
+     * that nobody waits for any more is fine. */
+    void (*answer)(hb_session *session, uint64_t ask, hb_str data);
 };
 
 #ifdef __cplusplus
