@@ -288,6 +288,12 @@ static bool gets_all(const struct flush *fl, const struct item *item)
     return true;
 }
 
+/* Where frames are fetched they must be told apart: several never go as one. */
+static bool is_fetched(const struct flush *fl, const struct item *item, const struct fast *fast)
+{
+    return fl->n > 1 && fast->fd < 0 && !item->out->stream;
+}
+
 static void deliver_item(struct flush *fl, struct item *item)
 {
     const struct fast *fast = &fl->s->fast[item->fast];
@@ -295,7 +301,7 @@ static void deliver_item(struct flush *fl, struct item *item)
     struct form *form = &fl->forms[wire];
     if (!form->made)
         make_form(fl->s, form, wire, fl->turn, fl->n);
-    if (!form->flat || !gets_all(fl, item)) {
+    if (!form->flat || is_fetched(fl, item, fast) || !gets_all(fl, item)) {
         deliver_singly(fl, item, form);
     } else {
         fl->delivered[wire] += form->flat->n_messages;

@@ -347,6 +347,31 @@ TEST(a_closed_session_still_knows_where_it_was)
     pipeline_stop(p);
 }
 
+TEST(messages_of_one_turn_are_fetched_one_by_one)
+{
+    struct pipeline *p = pipeline_start(one, NULL);
+    hb_str rooms[] = {HB_STR("r")};
+    struct client *a = client_open(p, 0, NULL, false), *b = client_open_rooms(p, 0, rooms, 1, (hb_str){NULL, 0});
+    struct hb_out out = {.bytes = BUF_INIT};
+    join(a, "r");
+    client_take(b);
+    client_send_quietly(a, "{\"type\":\"publish\",\"room\":\"r\",\"data\":1}");
+    client_send_quietly(a, "{\"type\":\"publish\",\"room\":\"r\",\"data\":2}");
+    pipeline_settle(p);
+    CHECK_INT(net_take((hb_session *)b->session, 1 << 20, HB_STR(","), &out), 2);
+    buf_finish(&out.bytes);
+    pipeline_stop(p);
+}
+
+TEST(an_opening_that_names_a_room_twice_is_read_no_further_than_its_answers)
+{
+    struct pipeline *p = pipeline_start(one, NULL);
+    hb_str rooms[] = {HB_STR("r"), HB_STR("r")};
+    struct client *a = client_open_rooms(p, 0, rooms, 2, (hb_str){NULL, 0});
+    CHECK(a->start_answered);
+    pipeline_stop(p);
+}
+
 TEST(a_session_that_ends_while_it_joins_leaves_no_member_behind)
 {
     struct pipeline *p = pipeline_start(four, NULL);
