@@ -51,7 +51,8 @@ static struct telling *copy(const hb_event *ev, hb_sid except)
     struct telling *t = mem_try_alloc(sizeof(*t) + n);
     if (!t)
         return NULL;
-    *t = (struct telling){.mail = {.deliver = on_telling, .discard = discard_telling}, .ev = *ev, .except = except};
+    *t = (struct telling){.mail = {.deliver = on_telling, .discard = discard_telling}, .ev = *ev,
+        .except = except};
     char *at = t->bytes;
 #define PUT(field) t->ev.field = put(&at, ev->field);
     EACH_STRING(PUT)

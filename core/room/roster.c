@@ -83,10 +83,11 @@ void roster_destroy(struct roster *r)
     free(r);
 }
 
-static void tell(struct roster *r, hb_presence_kind kind, const struct person *p, hb_str session, hb_sid origin)
+static void tell(struct roster *r, hb_presence_kind kind, const struct person *p, hb_str session,
+    hb_sid origin)
 {
-    hb_presence_event ev = {.size = sizeof(ev), .kind = kind, .user = user_of(p), .session = session,
-        .origin = origin, .count = roster_count(r)};
+    hb_presence_event ev = {.size = sizeof(ev), .kind = kind, .user = user_of(p),
+        .session = session, .origin = origin, .count = roster_count(r)};
     if (kind != HB_PRESENCE_LEAVE)
         ev.data = p->data;
     r->all->changed(r->room, &ev);
@@ -106,7 +107,7 @@ static void on_grace_over(struct timer *t)
     leave(container_of(t, struct person, leaving));
 }
 
-/* --- coming ------------------------------------------------------------------------------------- */
+/* --- coming ----------------------------------------------------------------------------------- */
 
 static struct person *add_person(struct roster *r, hb_str user)
 {
@@ -142,7 +143,9 @@ static hb_code set_data(struct person *p, hb_str data, bool *changed)
     *changed = false;
     if (!data.p || (p->data.p && str_eq(p->data, data)))
         return HB_OK;
-    char *copy = all->data_bytes - p->data.n + data.n <= all->data_bytes_max ? mem_try_alloc(data.n + 1) : NULL;
+    if (all->data_bytes - p->data.n + data.n > all->data_bytes_max)
+        return HB_UNAVAILABLE;
+    char *copy = mem_try_alloc(data.n + 1);
     if (!copy)
         return HB_UNAVAILABLE;
     memcpy(copy, data.p, data.n);
@@ -168,7 +171,7 @@ hb_code roster_set(struct roster *r, hb_str user, hb_str session, hb_sid origin,
     return code;
 }
 
-/* --- going -------------------------------------------------------------------------------------- */
+/* --- going ------------------------------------------------------------------------------------ */
 
 void roster_drop(struct roster *r, hb_str session, int64_t grace_ms)
 {
@@ -190,7 +193,7 @@ void roster_drop(struct roster *r, hb_str session, int64_t grace_ms)
         leave(p);
 }
 
-/* --- looking ------------------------------------------------------------------------------------ */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 size_t roster_list(const struct roster *r, size_t limit, hb_present *out)
 {
@@ -199,7 +202,7 @@ size_t roster_list(const struct roster *r, size_t limit, hb_present *out)
         const struct person *p = list_entry(item, struct person, in_order);
         if (n == limit)
             break;
-        out[n++] = (hb_present){.user = user_of(p), .data = p->data, .sessions = p->n_seats, .since = p->since};
+        out[n++] = (hb_present){user_of(p), p->data, .sessions = p->n_seats, .since = p->since};
     }
     return n;
 }

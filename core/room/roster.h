@@ -1,6 +1,7 @@
 /*
- * A roster: who is present in one room, as users with their sessions, data and grace. The in-process
- * backend's; it tells each change by `changed`, when it has happened. Owner: the home's worker.
+ * A roster: who is present in one room, as users with their sessions, data and grace. The
+ * in-process backend's; it tells each change by `changed`, when it has happened. Owner: the home's
+ * worker.
  */
 #ifndef ROOM_ROSTER_H
 #define ROOM_ROSTER_H
@@ -22,8 +23,8 @@ struct rosters {
 struct roster *roster_create(struct rosters *all, hb_room *room);
 void roster_destroy(struct roster *r); /* tells nothing; NULL is fine */
 
-/* As hb_backend's presence_set, presence_drop and presence_list. `out` holds `limit`; borrowed until
- * the next change. Returns how many were written. */
+/* As hb_backend's presence_set, presence_drop and presence_list. `out` holds `limit`; its strings
+ * are borrowed until the next change. Returns how many were written. */
 hb_code roster_set(struct roster *r, hb_str user, hb_str session, hb_sid origin, hb_str data);
 void roster_drop(struct roster *r, hb_str session, int64_t grace_ms);
 size_t roster_list(const struct roster *r, size_t limit, hb_present *out);

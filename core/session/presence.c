@@ -44,7 +44,8 @@ static void on_carried_out(struct home_req *req)
 }
 
 /* NULL when memory is out for the data; never without. */
-static struct asking *asking(struct shard *s, const struct session *ss, enum home_verb verb, hb_str room, hb_str data)
+static struct asking *asking(struct shard *s, const struct session *ss, enum home_verb verb,
+    hb_str room, hb_str data)
 {
     char id[SESSION_TICKET_MAX];
     hb_str user = ss ? session_user(ss) : (hb_str){NULL, 0};
@@ -57,22 +58,24 @@ static struct asking *asking(struct shard *s, const struct session *ss, enum hom
     *a = (struct asking){.s = s, .sid = ss ? ss->sid : 0};
     a->p = (struct home_presence){.user = put(&at, user), .session = put(&at, session),
         .data = put(&at, data), .origin = a->sid, .users = BUF_INIT};
-    a->req = (struct home_req){.verb = verb, .room = put(&at, room), .presence = &a->p, .back = on_carried_out};
+    a->req = (struct home_req){.verb = verb, .room = put(&at, room), .presence = &a->p,
+        .back = on_carried_out};
     return a;
 }
 
-static struct asking *asking_of_member(const struct session *ss, const struct membership *m, enum home_verb verb,
-    hb_str data)
+static struct asking *asking_of_member(const struct session *ss, const struct membership *m,
+    enum home_verb verb, hb_str data)
 {
     return asking(ss->s, ss, verb, members_name(m->room), data);
 }
 
-/* --- telling ------------------------------------------------------------------------------------ */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 static void to_event(const hb_presence_event *what, hb_event *ev)
 {
     static const char *const names[] = {[HB_PRESENCE_JOIN] = "join", [HB_PRESENCE_LEAVE] = "leave",
-        [HB_PRESENCE_UPDATE] = "update", [HB_PRESENCE_SYNC] = "sync", [HB_PRESENCE_COUNT] = "count"};
+        [HB_PRESENCE_UPDATE] = "update", [HB_PRESENCE_SYNC] = "sync",
+        [HB_PRESENCE_COUNT] = "count"};
     event_init(ev, HB_EV_PRESENCE);
     ev->event = str_of(names[what->kind]);
     ev->room = what->room;
@@ -97,7 +100,8 @@ static bool sync_of(const struct asking *a, hb_event *ev)
 {
     if (a->req.code != HB_OK || a->p.users.n == 0)
         return false;
-    to_event(&(hb_presence_event){.kind = HB_PRESENCE_SYNC, .room = a->req.room, .users = buf_view(&a->p.users)}, ev);
+    to_event(&(hb_presence_event){.kind = HB_PRESENCE_SYNC, .room = a->req.room,
+        .users = buf_view(&a->p.users)}, ev);
     return true;
 }
 
@@ -159,7 +163,7 @@ void presence_started(struct session *ss)
         sync_if_ready(ss, list_entry(item, struct membership, in_session));
 }
 
-/* --- what modules call --------------------------------------------------------------------------- */
+/* --- what modules call ------------------------------------------------------------------------ */
 
 static const struct config_room *rule_of(const struct shard *s, hb_str room)
 {
@@ -234,7 +238,7 @@ void host_presence_sync(const hb_ctx *ctx, hb_session *session, hb_str room, siz
     sync_if_ready((struct session *)session, m);
 }
 
-/* --- the op ------------------------------------------------------------------------------------- */
+/* --- the op ----------------------------------------------------------------------------------- */
 
 static void fail(struct session *ss, struct op *op, hb_code code, hb_str sentence)
 {
@@ -336,6 +340,7 @@ void op_run_presence(struct session *ss, struct op *op)
         return;
     }
     chain_init(&op->chain, ss->s, ss->sid, HOOK_PRESENCE, on_asked);
-    op->chain.ev.presence = (hb_presence){.session = (hb_session *)ss, .room = op->f.room, .data = op->f.data};
+    op->chain.ev.presence = (hb_presence){.session = (hb_session *)ss, .room = op->f.room,
+        .data = op->f.data};
     chain_run(&op->chain);
 }

@@ -14,8 +14,8 @@ struct presence_result {
     int64_t count;     /* of all */
 };
 
-/* Who is present, for the admin API; any thread. `done` is called on the thread of shard `back` with
- * a borrowed result. */
+/* Who is present, for the admin API; any thread. `done` is called on the thread of shard `back`
+ * with a borrowed result. */
 void presence_from_anywhere(struct hub *hub, hb_str room, size_t limit, int back,
     void (*done)(const struct presence_result *result, void *arg), void *arg);
 

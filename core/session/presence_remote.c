@@ -29,7 +29,8 @@ static void discard(struct mail *mail)
 static void on_answer(struct mail *mail, void *receiver)
 {
     struct question *q = container_of(mail, struct question, mail);
-    struct presence_result result = {.code = q->req.code, .users = buf_view(&q->p.users), .count = q->p.count};
+    struct presence_result result = {.code = q->req.code, .users = buf_view(&q->p.users),
+        .count = q->p.count};
     q->done(&result, q->arg);
     destroy(q);
 }
@@ -49,7 +50,8 @@ static void on_listed(struct home_req *req)
         destroy(q);
 }
 
-/* A room that nobody is in would come into being by the question; on other nodes there may be members. */
+/* A room that nobody is in would come into being by the question; on other nodes there may be
+ * members. */
 static bool may_ask(struct shard *s, hb_str room)
 {
     const struct config_room *rule = config_room_rule(s->config, room);
@@ -76,8 +78,8 @@ void presence_from_anywhere(struct hub *hub, hb_str room, size_t limit, int back
     q->back = back;
     q->done = done;
     q->arg = arg;
-    q->req = (struct home_req){.verb = HOME_PRESENCE_LIST, .room = {q->room, room.n}, .limit = limit,
-        .presence = &q->p, .back = on_listed};
+    q->req = (struct home_req){.verb = HOME_PRESENCE_LIST, .room = {q->room, room.n},
+        .limit = limit, .presence = &q->p, .back = on_listed};
     q->mail = (struct mail){.deliver = on_home, .discard = discard};
     shard_post(hub, home_worker(hub, q->req.room), &q->mail);
 }

@@ -20,10 +20,12 @@ struct options {
 };
 
 static const hb_option options_table[] = {
-    {.key = "grace", .type = HB_OPT_DURATION, .offset = offsetof(struct options, grace_ms), .def = "5s",
-        .min = 0, .max = 3600e3, .doc = "for a reconnect: `leave` goes out when a user is gone for longer"},
-    {.key = "list_up_to", .type = HB_OPT_INT, .offset = offsetof(struct options, list_up_to), .def = "200",
-        .min = 0, .max = 1000, .doc = "users of a room that are named; with more, only their count is told"},
+    {.key = "grace", .type = HB_OPT_DURATION, .offset = offsetof(struct options, grace_ms),
+        .def = "5s", .min = 0, .max = 3600e3,
+        .doc = "for a reconnect: `leave` goes out when a user is gone for longer"},
+    {.key = "list_up_to", .type = HB_OPT_INT, .offset = offsetof(struct options, list_up_to),
+        .def = "200", .min = 0, .max = 1000,
+        .doc = "users of a room that are named; with more, only their count is told"},
     {.key = NULL}};
 
 /*
@@ -49,12 +51,12 @@ static const struct options *options(const hb_ctx *ctx)
     return ctx->options;
 }
 
-/* --- crowds -------------------------------------------------------------------------------------- */
+/* --- crowds ----------------------------------------------------------------------------------- */
 
 static struct crowd **bucket(const hb_ctx *ctx, hb_str room)
 {
     struct local *local = ctx->local;
-    uint32_t hash = 2166136261u; /* FNV-1a: who fills one bucket needs a crowd for each room in it */
+    uint32_t hash = 2166136261u; /* FNV-1a: who fills a bucket needs a crowd for each room in it */
     for (size_t i = 0; i < room.n; i++)
         hash = (hash ^ (uint8_t)room.p[i]) * 16777619u;
     return &local->buckets[hash % BUCKETS];
@@ -147,7 +149,7 @@ static void on_changed(const hb_ctx *ctx, const hb_presence_event *ev)
         note(ctx, c, ev);
 }
 
-/* --- sessions ------------------------------------------------------------------------------------ */
+/* --- sessions --------------------------------------------------------------------------------- */
 
 static hb_verdict check_data(hb_str data, hb_outcome *out, hb_verdict otherwise)
 {
@@ -160,7 +162,8 @@ static hb_verdict check_data(hb_str data, hb_outcome *out, hb_verdict otherwise)
 
 static hb_verdict on_join(const hb_ctx *ctx, hb_join *ev)
 {
-    return ctx->host->presence_wanted(ctx, ev->room) ? check_data(ev->data, &ev->out, HB_NEXT) : HB_NEXT;
+    bool wanted = ctx->host->presence_wanted(ctx, ev->room);
+    return wanted ? check_data(ev->data, &ev->out, HB_NEXT) : HB_NEXT;
 }
 
 static hb_verdict on_op(const hb_ctx *ctx, hb_presence *ev)
@@ -182,7 +185,7 @@ static void on_left(const hb_ctx *ctx, hb_session *session, hb_str room, bool at
     ctx->host->presence_drop(ctx, session, room, at_once ? 0 : options(ctx)->grace_ms);
 }
 
-/* --- the module ---------------------------------------------------------------------------------- */
+/* --- the module ------------------------------------------------------------------------------- */
 
 static int worker_init(const hb_ctx *ctx, void **local)
 {
@@ -204,8 +207,8 @@ static void worker_reload(const hb_ctx *ctx)
 {
 }
 
-static const hb_hooks hooks = {.size = sizeof(hb_hooks), .join = on_join, .joined = on_joined, .left = on_left,
-    .presence = on_op, .presence_changed = on_changed};
+static const hb_hooks hooks = {.size = sizeof(hb_hooks), .join = on_join, .joined = on_joined,
+    .left = on_left, .presence = on_op, .presence_changed = on_changed};
 
 HB_EXPORT extern const hb_module hubbub_module;
 const hb_module hubbub_module = {HB_MODULE("presence", HB_VERSION),

@@ -17,7 +17,7 @@ static struct options {
     int64_t grace_ms, list_up_to;
 } options;
 
-/* --- a host with timers ------------------------------------------------------------------------- */
+/* --- a host with timers ----------------------------------------------------------------------- */
 
 struct module_timer {
     struct timer timer;
@@ -59,9 +59,10 @@ static void cancel_timer(const hb_ctx *ctx, hb_timer *t)
     t->reserved[0] = NULL;
 }
 
-static const hb_host host = {.size = sizeof(hb_host), .timer_set = set_timer, .timer_cancel = cancel_timer,
-    .presence_wanted = host_presence_wanted, .presence_set = host_presence_set,
-    .presence_drop = host_presence_drop, .presence_sync = host_presence_sync, .presence_tell = host_presence_tell};
+static const hb_host host = {.size = sizeof(hb_host), .timer_set = set_timer,
+    .timer_cancel = cancel_timer, .presence_wanted = host_presence_wanted,
+    .presence_set = host_presence_set, .presence_drop = host_presence_drop,
+    .presence_sync = host_presence_sync, .presence_tell = host_presence_tell};
 
 /* The credential is the user. */
 static hb_verdict on_connect(const hb_ctx *ctx, hb_connect *ev)
@@ -91,7 +92,8 @@ static void begin_with(const char *yaml, int home)
 
 static void begin(void)
 {
-    begin_with("workers: 4\nrooms: [{match: 'bare*'}, {match: '*', presence: true, history: {messages: 100}}]\n", 2);
+    begin_with("workers: 4\nrooms:\n- {match: 'bare*'}\n"
+        "- {match: '*', presence: true, history: {messages: 100}}\n", 2);
 }
 
 static void end_session(struct session *ss, void *arg)
@@ -120,7 +122,7 @@ static void advance(uint64_t ms)
     }
 }
 
-/* --- clients ------------------------------------------------------------------------------------ */
+/* --- clients ---------------------------------------------------------------------------------- */
 
 static char text[8192];
 
@@ -146,7 +148,8 @@ static struct client *joined(int worker, const char *user)
 static const char *op(struct client *c, const char *type, const char *more)
 {
     char json[8192];
-    snprintf(json, sizeof(json), "{\"type\":\"%s\",\"id\":\"op\",\"room\":\"%s\"%s}", type, room, more);
+    snprintf(json, sizeof(json), "{\"type\":\"%s\",\"id\":\"op\",\"room\":\"%s\"%s}", type, room,
+        more);
     client_send(c, json);
     return client_find(c, "\"id\":\"op\"");
 }
@@ -162,7 +165,8 @@ static const char *told(struct client *c)
 }
 
 /* Its next presence event has all of this in it. */
-static void check_event(const char *file, int line, struct client *c, const char *event, const char *part)
+static void check_event(const char *file, int line, struct client *c, const char *event,
+    const char *part)
 {
     char want[64];
     const char *got = told(c);
@@ -173,7 +177,7 @@ static void check_event(const char *file, int line, struct client *c, const char
 #define CHECK_EVENT(c, event, part) check_event(__FILE__, __LINE__, c, event, part)
 #define CHECK_QUIET(c) CHECK_STR(str_of(told(c)), "")
 
-/* --- coming and going ---------------------------------------------------------------------------- */
+/* --- coming and going ------------------------------------------------------------------------- */
 
 static void tells_the_others(int home, int a, int b)
 {
@@ -182,7 +186,8 @@ static void tells_the_others(int home, int a, int b)
     skip(alice);
     struct client *bob = joined_with(b, "bob", ",\"data\":{\"n\":1.10}");
     CHECK(*client_find(bob, "\"id\":\"j\",\"ok\":true"));
-    CHECK_EVENT(bob, "sync", "\"users\":[{\"user\":\"alice\",\"sessions\":1,\"since\":1700000000000},"
+    CHECK_EVENT(bob, "sync",
+        "\"users\":[{\"user\":\"alice\",\"sessions\":1,\"since\":1700000000000},"
         "{\"user\":\"bob\",\"sessions\":1,\"since\":1700000000000,\"data\":{\"n\":1.10}}]}");
     CHECK_QUIET(bob);
     const char *join = told(alice);
@@ -242,8 +247,8 @@ TEST(whom_the_server_ends_is_gone_at_once_but_not_the_slow_nor_the_silent)
 {
     begin();
     struct client *bob = joined(0, "bob");
-    static const hb_end ends[] = {HB_END_KICKED, HB_END_EXPIRED, HB_END_RATE, HB_END_ERROR, HB_END_SLOW,
-        HB_END_HEARTBEAT, HB_END_DRAIN};
+    static const hb_end ends[] = {HB_END_KICKED, HB_END_EXPIRED, HB_END_RATE, HB_END_ERROR,
+        HB_END_SLOW, HB_END_HEARTBEAT, HB_END_DRAIN};
     for (int i = 0; i < 7; i++) {
         struct client *alice = joined(1, "alice");
         skip(bob);
@@ -287,7 +292,7 @@ TEST(anonymous_sessions_are_members_but_no_users)
     end();
 }
 
-/* --- the op -------------------------------------------------------------------------------------- */
+/* --- the op ----------------------------------------------------------------------------------- */
 
 TEST(data_set_by_the_op_are_told_to_all_and_answered_with_all)
 {
@@ -295,7 +300,8 @@ TEST(data_set_by_the_op_are_told_to_all_and_answered_with_all)
     struct client *alice = joined(0, "alice"), *bob = joined(1, "bob");
     skip(alice);
     skip(bob);
-    CHECK(strstr(op(bob, "presence", ",\"data\":{\"mood\":\"fine\"}"), "\"ok\":true,\"users\":[{\"user\":\"alice\""));
+    CHECK(strstr(op(bob, "presence", ",\"data\":{\"mood\":\"fine\"}"),
+        "\"ok\":true,\"users\":[{\"user\":\"alice\""));
     CHECK_EVENT(alice, "update", "\"user\":\"bob\",\"session\":\"");
     CHECK(strstr(op(alice, "presence", ""), "\"data\":{\"mood\":\"fine\"}}],\"count\":2}"));
     op(bob, "presence", ",\"data\":{\"mood\":\"fine\"}"); /* as before: nothing to tell */
@@ -308,7 +314,8 @@ TEST(data_set_by_the_op_are_told_to_all_and_answered_with_all)
 TEST(presence_is_for_members_and_for_rooms_that_have_it)
 {
     begin();
-    struct client *alice = client_open(p, 0, "alice", false), *nobody = client_open(p, 0, NULL, false);
+    struct client *alice = client_open(p, 0, "alice", false);
+    struct client *nobody = client_open(p, 0, NULL, false);
     CHECK(strstr(op(alice, "presence", ""), "\"code\":\"forbidden\""));
     CHECK(strstr(op(nobody, "presence", ""), "\"code\":\"unauthorized\""));
     room = "bare";
@@ -361,7 +368,8 @@ static void on_answer(const struct presence_result *result, void *arg)
 {
     CHECK(arg == &answer);
     answer = *result;
-    snprintf(answered, sizeof(answered), "%.*s", (int)result->users.n, result->users.p ? result->users.p : "");
+    snprintf(answered, sizeof(answered), "%.*s", (int)result->users.n,
+        result->users.p ? result->users.p : "");
 }
 
 TEST(who_is_present_can_be_asked_from_any_thread)
@@ -378,11 +386,12 @@ TEST(who_is_present_can_be_asked_from_any_thread)
     presence_from_anywhere(hub, HB_STR("nowhere"), 1, WORKERS, on_answer, &answer);
     pipeline_settle(p);
     CHECK_INT(answer.code, HB_NOT_FOUND);
-    CHECK_INT(home_members(pipeline_shard(p, home_worker(hub, HB_STR("nowhere"))), HB_STR("nowhere")), -1);
+    struct shard *home = pipeline_shard(p, home_worker(hub, HB_STR("nowhere")));
+    CHECK_INT(home_members(home, HB_STR("nowhere")), -1);
     end();
 }
 
-/* --- order --------------------------------------------------------------------------------------- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 TEST(what_was_told_before_a_sync_comes_before_it)
 {
@@ -407,7 +416,8 @@ TEST(who_resumes_is_synced_when_it_has_caught_up)
     begin();
     struct client *alice = joined(0, "alice"), *bob = joined(1, "bob");
     char since[600];
-    snprintf(since, sizeof(since), ",\"since\":\"%s\"", client_field(client_find(bob, "\"id\":\"j\""), "cursor"));
+    const char *reply = client_find(bob, "\"id\":\"j\"");
+    snprintf(since, sizeof(since), ",\"since\":\"%s\"", client_field(reply, "cursor"));
     client_gone(bob);
     for (int i = 0; i < 90; i++)
         op(alice, "publish", ",\"data\":7");
@@ -446,7 +456,7 @@ TEST(the_syncs_of_an_opening_follow_the_answers_to_all_its_rooms)
     end();
 }
 
-/* --- crowds -------------------------------------------------------------------------------------- */
+/* --- crowds ----------------------------------------------------------------------------------- */
 
 TEST(past_the_limit_a_count_is_told_at_most_once_a_second)
 {
@@ -472,7 +482,8 @@ TEST(past_the_limit_a_count_is_told_at_most_once_a_second)
     advance(9000);
     CHECK_QUIET(a);
     CHECK_QUIET(d);
-    CHECK(strstr(op(a, "presence", ""), "{\"user\":\"bob\",\"sessions\":1,\"since\":1700000000000}],\"count\":5}"));
+    CHECK(strstr(op(a, "presence", ""),
+        "{\"user\":\"bob\",\"sessions\":1,\"since\":1700000000000}],\"count\":5}"));
     end();
 }
 
@@ -515,7 +526,7 @@ TEST(back_at_the_limit_all_are_synced_and_names_go_on)
     end();
 }
 
-/* --- everybody's view, at random ------------------------------------------------------------------- */
+/* --- everybody's view, at random -------------------------------------------------------------- */
 
 enum { USERS = 6, CLIENTS = 60, STEPS = 400 };
 
@@ -555,7 +566,8 @@ static void see(struct view *v, const char *line)
         CHECK(v->counting || !v->synced || v->there[u]);
         v->there[u] = false;
     } else {
-        CHECK(v->counting || !v->synced || v->there[u] == (strstr(line, "\"event\":\"update\"") != NULL));
+        bool update = strstr(line, "\"event\":\"update\"") != NULL;
+        CHECK(v->counting || !v->synced || v->there[u] == update);
         v->there[u] = true;
         v->data[u] = data_in(line);
     }
@@ -651,7 +663,8 @@ static void check_views(void)
 
 static void round_of(int home)
 {
-    begin_with("workers: 4\nrooms: [{match: '*', presence: true, history: {messages: 10}}]\n", home);
+    begin_with("workers: 4\nrooms: [{match: '*', presence: true, history: {messages: 10}}]\n",
+        home);
     options = (struct options){.grace_ms = dice(2) * 50, .list_up_to = dice(2) ? 200 : 3};
     n_actors = 0;
     for (int i = 0; i < STEPS; i++) {

@@ -76,8 +76,9 @@ static hb_str listed(size_t limit)
     buf_clear(&text);
     size_t n = roster_list(roster, limit, list);
     for (size_t i = 0; i < n; i++)
-        buf_printf(&text, "%.*s:%d:%.*s ", (int)list[i].user.n, list[i].user.p, (int)list[i].sessions,
-            list[i].data.p ? (int)list[i].data.n : 1, list[i].data.p ? list[i].data.p : "-");
+        buf_printf(&text, "%.*s:%d:%.*s ", (int)list[i].user.n, list[i].user.p,
+            (int)list[i].sessions, list[i].data.p ? (int)list[i].data.n : 1,
+            list[i].data.p ? list[i].data.p : "-");
     buf_printf(&text, "of %d", (int)roster_count(roster));
     return buf_view(&text);
 }
@@ -220,7 +221,7 @@ TEST(the_list_is_in_order_of_arrival_and_says_how_many_are_beyond_it)
     end();
 }
 
-/* --- a model ------------------------------------------------------------------------------------- */
+/* --- a model ---------------------------------------------------------------------------------- */
 
 enum { USERS = 4, SESSIONS = 12, STEPS = 200000 };
 
