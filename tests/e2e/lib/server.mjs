@@ -59,6 +59,11 @@ export class Hub {
     /** An HTTP request to the admin listener. */
     admin(path, options) { return fetchHttp(this.adminBase + path, options); }
 
+    adminUrl(path) { return this.adminBase + path; }
+
+    /** POST /api/v1/publish, as an application does. */
+    publish(body) { return this.admin('/api/v1/publish', { method: 'POST', body }); }
+
     /** The sum of a metric's series; `labels` ({transport: 'sse'}) picks among them. */
     async metric(name, labels = {}) {
         const { text } = await this.admin('/metrics');
@@ -90,6 +95,7 @@ export class Hub {
             drain: { timeout: '5s' },
             log: { level: 'info' },
             ...config,
+            ...config.admin && { admin: { address: '127.0.0.1', port: this.adminPort, ...config.admin } },
         };
     }
 
