@@ -164,6 +164,10 @@ struct draining {
 static void drain_one(struct session *ss, void *arg)
 {
     struct draining *d = arg;
+    if (ss->state == SESSION_CLOSING && !ss->out.stream) { /* was closed, and waits to be fetched from */
+        session_end(ss, HB_END_DRAIN, true);
+        return;
+    }
     int64_t delay = d->n > 0 ? d->spread_ms * (int64_t)d->i++ / (int64_t)d->n : 0;
     session_close_later(ss, 1001, HB_STR("draining"), HB_END_DRAIN, delay);
 }

@@ -4,9 +4,10 @@
 
 enum {
     ANSWER_MAX = 256 << 10,  /* bytes of messages in an answer, unless a single one is longer */
-    LEAVING_MS = 2000,       /* for the next poll, when the server is about to go */
+    LEAVING_MS = 1000,       /* for the next poll, when the server is about to go */
     CODE_LEAVING = 1001,
     CODE_CREDENTIALS = 4001,
+    CODE_SLOW = 4008,
 };
 
 static const hb_header headers[] = {
@@ -276,8 +277,8 @@ void conn_close(const hb_ctx *ctx, void *conn, int close_code, hb_str reason)
     c->close_code = close_code;
     if (waiting && !something)
         answer_nothing(c);
-    if (waiting && (!something || close_code == CODE_LEAVING))
-        net_of(c)->end(c->session, HB_END_DRAIN, false);
+    if (waiting ? !something || close_code == CODE_LEAVING : close_code == CODE_SLOW && !c->kept)
+        net_of(c)->end(c->session, HB_END_SLOW, false);
     else if (close_code == CODE_LEAVING)
         linger(c);
 }
