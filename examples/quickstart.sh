@@ -19,7 +19,8 @@ examples/quickstart.sh [--help]
 Installs the Debian packages that are missing (as root, or by sudo), builds hubbub in build/, makes a
 secret for tokens, and runs the server with conf/hubbub.yaml until Ctrl-C.
 
-  PORT        where clients connect (3000)
+  ADDRESS     which address clients connect to (0.0.0.0: any of this machine)
+  PORT        and which port (3000)
   ADMIN_PORT  publish, metrics, health; on this machine only (9100)
   BUILD_DIR   where to build (build/ of this checkout)
 END
