@@ -291,6 +291,10 @@ static void run(struct home_req *req)
     case HOME_JOIN:
         join(req);
         break;
+    case HOME_SYNC:
+        req->code = HB_OK;
+        home_finish(req);
+        break;
     case HOME_LEAVE:
         leave(h, req->from);
         home_finish(req);

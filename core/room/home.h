@@ -16,6 +16,7 @@ void homes_destroy(struct shard *s);
 enum home_verb {
     HOME_JOIN,    /* one more member on `from`; with `since` also the first page of what it missed */
     HOME_LEAVE,   /* one less: see home_leave */
+    HOME_SYNC,    /* nothing: comes back when all that was sent before it is done */
     HOME_PUBLISH, /* `message` gets its place */
     HOME_LOOKUP,  /* is this key known? HB_OK with pos and ts, HB_CONFLICT, or HB_NOT_FOUND */
     HOME_READ,    /* a page of history */

@@ -185,26 +185,61 @@ void op_run_join(struct session *ss, struct op *op)
     chain_run(&op->chain);
 }
 
-/* --- leave ------------------------------------------------------------------------------------ */
+/* --- leave ----------------------------------------------------------------------------------- */
 
-void op_run_leave(struct session *ss, struct op *op)
+/* Answered when the home knows: who joins after the reply finds the place free. */
+static void on_left(struct home_req *req)
 {
-    struct membership *m = session_membership(ss, op->f.room);
+    struct op *op = container_of(req, struct op, req);
+    struct session *ss = op_session(op);
+    if (ss)
+        reply_left(ss, op);
+    op_done(ss, op);
+}
+
+static void reply_left(struct session *ss, struct op *op)
+{
     hb_event ev;
-    if (m && op->f.room.p[0] == '@') {
-        op_fail(ss, op, HB_FORBIDDEN, HB_STR("a user's own room is never left"), 0);
-        op_done(ss, op);
-        return;
-    }
-    if (m)
-        session_leave_room(ss, m, true);
-    if (m && op->origin == OP_SERVER) {
+    event_init(&ev, HB_EV_REPLY);
+    op_reply(ss, op, &ev);
+}
+
+/* The home knows by now: who joins after this reply finds the place free. */
+static void on_left(struct home_req *req)
+{
+    struct op *op = container_of(req, struct op, req);
+    struct session *ss = op_session(op);
+    if (ss)
+        reply_left(ss, op);
+    op_done(ss, op);
+}
+
+static void leave_member(struct session *ss, struct op *op, struct membership *m)
+{
+    session_leave_room(ss, m, true);
+    if (op->origin == OP_SERVER) {
+        hb_event ev;
         event_init(&ev, HB_EV_LEFT);
         ev.room = op->f.room;
         session_event(ss, &ev);
     }
-    event_init(&ev, HB_EV_REPLY);
-    op_reply(ss, op, &ev);
+    op->req.verb = HOME_SYNC;
+    op->req.room = op->f.room;
+    op->req.back = on_left;
+    home_send(ss->s, &op->req);
+}
+
+void op_run_leave(struct session *ss, struct op *op)
+{
+    struct membership *m = session_membership(ss, op->f.room);
+    if (m && op->f.room.p[0] != '@') {
+        leave_member(ss, op, m);
+        return;
+    }
+    if (m)
+        op_fail(ss, op, HB_FORBIDDEN, HB_STR("a user's own room is never left"), 0);
+    else
+        reply_left(ss, op);
     op_done(ss, op);
 }
 
