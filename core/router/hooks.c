@@ -212,13 +212,12 @@ static void deny(struct chain *c, hb_code code, hb_str message)
 /* Go on with a verdict; true when the chain is over (and maybe freed). */
 static bool apply(struct chain *c, hb_verdict v)
 {
-    if (v == HB_NEXT)
-        return false;
+    if (v == HB_NEXT && !(c->kind == HOOK_PUBLISH && c->ev.publish.out.data.p))
+        return false; /* who rewrites a publish need not have an opinion on it */
     merge(c, scratch_of(c));
-    if (v == HB_ALLOW) {
-        c->allowed = true;
+    c->allowed |= v == HB_ALLOW;
+    if (v != HB_DENY)
         return false;
-    }
     c->done(c, HB_DENY);
     return true;
 }

@@ -92,7 +92,7 @@ typedef struct hb_outcome {
     int64_t expires_at;      /* seconds since 1970; 0: never */
     int64_t issued_at;       /* seconds since 1970; 0: unknown */
     hb_str token_id;         /* jti; absent: none */
-    /* publish: the data to use instead (JSON text); call: the reply (JSON text) */
+    /* publish: the data to use instead (JSON text), with NEXT too; call: the reply (JSON text) */
     hb_str data;
 } hb_outcome;
 
