@@ -1,8 +1,10 @@
 // examples/quickstart.sh, as somebody runs it who has just cloned this: the first of the README's two
-// commands. Here the packages are installed and the build is made, so it comes up at once.
+// commands. Here the packages are installed and the build is made; `ninja` is kept from making it
+// anew under the other tests.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { connect, refused } from './lib/client.mjs';
@@ -17,14 +19,19 @@ const launcher = (process.env.HUBBUB_LAUNCH ?? '').split(' ').filter(Boolean);
 const skip = binary !== join(buildDir, 'hubbub') && 'HUBBUB_BIN is not the build\'s';
 
 function quickstart(t, args = [], env = {}) {
+    const tools = mkdtempSync(join(tmpdir(), 'hubbub-quickstart-'));
+    writeFileSync(join(tools, 'ninja'), '#!/bin/sh\n', { mode: 0o755 });
     const [command, ...rest] = [...launcher, join(root, 'examples/quickstart.sh'), ...args];
-    const run = spawn(command, rest, { env: { ...process.env, BUILD_DIR: buildDir, ...env },
-        stdio: ['ignore', 'pipe', 'pipe'] });
+    const run = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, BUILD_DIR: buildDir, PATH: `${tools}:${process.env.PATH}`, ...env } });
     run.output = '';
     for (const stream of [run.stdout, run.stderr])
         stream.on('data', chunk => { run.output += chunk; });
     run.ended = new Promise(done => run.once('close', (code, signal) => done(code ?? signal)));
-    t.after(() => run.kill('SIGKILL'));
+    t.after(() => {
+        run.kill('SIGKILL');
+        rmSync(tools, { recursive: true });
+    });
     return run;
 }
 
