@@ -187,16 +187,6 @@ void op_run_join(struct session *ss, struct op *op)
 
 /* --- leave ----------------------------------------------------------------------------------- */
 
-/* Answered when the home knows: who joins after the reply finds the place free. */
-static void on_left(struct home_req *req)
-{
-    struct op *op = container_of(req, struct op, req);
-    struct session *ss = op_session(op);
-    if (ss)
-        reply_left(ss, op);
-    op_done(ss, op);
-}
-
 static void reply_left(struct session *ss, struct op *op)
 {
     hb_event ev;

@@ -48,7 +48,7 @@ void op_fail(struct session *ss, struct op *op, hb_code code, hb_str text, int64
     ev.room = op->f.room;
     ev.retry_after_ms = retry_after_ms > 0 ? retry_after_ms : -1;
     ev.same_key = code == HB_UNAVAILABLE && op->req.unknown;
-    metrics_inc(ss->s->metrics, METRIC_ERRORS + code);
+    metrics_error(ss->s->metrics, code);
     op_reply(ss, op, &ev);
 }
 
@@ -162,7 +162,7 @@ void ops_bad(struct session *ss, const hb_op *f, hb_code code, hb_str sentence, 
     ev.op = f->type;
     ev.code = code;
     ev.text = sentence;
-    metrics_inc(ss->s->metrics, METRIC_ERRORS + code);
+    metrics_error(ss->s->metrics, code);
     if (batch)
         batch_reply(batch, &ev);
     else

@@ -396,7 +396,7 @@ void session_error(struct session *ss, hb_code code, hb_str text)
     event_init(&ev, HB_EV_ERROR);
     ev.code = code;
     ev.text = text;
-    metrics_inc(ss->s->metrics, METRIC_ERRORS + code);
+    metrics_error(ss->s->metrics, code);
     session_event(ss, &ev);
 }
 

@@ -61,7 +61,7 @@ static void hang_up(struct conn *c, unsigned code, hb_end why)
 {
     write_close(c, code, (hb_str){NULL, 0});
     if (c->session)
-        c->worker->net->end(c->session, why, false);
+        c->worker->net->end(c->session, why, why == HB_END_ERROR);
 }
 
 static void write_message(struct conn *c, unsigned first, hb_str payload)
@@ -169,6 +169,8 @@ static size_t on_data(void *owner, const char *bytes, size_t n)
     size_t used = 0;
     if (c->state != CONN_OPEN || c->over)
         return n;
+    if (c->session)
+        c->worker->net->touch(c->session);
     c->busy = true;
     read_frames(c, bytes, n, &used);
     c->busy = false;

@@ -237,7 +237,7 @@ struct hb_net {
     /* pull: move up to max_bytes of encoded frames (at least one, if any) to `out`; returns how many
      * frames. `separator` goes between two. */
     size_t (*take)(hb_session *session, size_t max_bytes, hb_str separator, hb_out *out);
-    /* A sign of life. (Ops and bytes on an attached stream count by themselves.) */
+    /* A sign of life: any byte from the client. (Ops count by themselves.) */
     void (*touch)(hb_session *session);
     /* Append the session's composite cursor: after all that has been written or taken. From a
      * transport with `ready` each call gives another one, so that a cursor names one answer. */
