@@ -1,0 +1,114 @@
+#include "answer.h"
+#include "peek.h"
+#include <string.h>
+
+static const char *const code_names[HB_CODE_COUNT] = {
+    [HB_BAD_REQUEST] = "bad_request", [HB_UNAUTHORIZED] = "unauthorized",
+    [HB_TOKEN_EXPIRED] = "token_expired", [HB_FORBIDDEN] = "forbidden", [HB_NOT_FOUND] = "not_found",
+    [HB_TOO_LARGE] = "too_large", [HB_ROOM_FULL] = "room_full", [HB_RATE_LIMITED] = "rate_limited",
+    [HB_CONFLICT] = "conflict", [HB_UNAVAILABLE] = "unavailable", [HB_INTERNAL] = "internal"};
+
+/* What the protocol has no code for is "forbidden". */
+static hb_code read_code(hb_str value)
+{
+    char name[32];
+    hb_str s = peek_string(value, name, sizeof(name));
+    for (int i = 0; s.p && i < HB_CODE_COUNT; i++)
+        if (code_names[i] && strlen(code_names[i]) == s.n && memcmp(code_names[i], s.p, s.n) == 0)
+            return (hb_code)i;
+    return s.p ? HB_FORBIDDEN : HB_OK;
+}
+
+static void read_error(hb_str error, struct answer *a)
+{
+    int64_t retry_after;
+    a->verdict = HB_DENY;
+    hb_code code = read_code(peek_member(error, "code"));
+    if (code != HB_OK)
+        a->out.code = code;
+    a->out.message = peek_string(peek_member(error, "message"), a->message, sizeof(a->message));
+    if (peek_integer(peek_member(error, "retry_after"), &retry_after) && retry_after > 0)
+        a->out.retry_after_ms = retry_after;
+}
+
+static bool is_plain(hb_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+            return false;
+    return s.n > 0;
+}
+
+/* An optional string: false when it is there and nothing that can be used. */
+static bool optional(hb_str value, char *buf, size_t size, hb_str *out)
+{
+    if (!value.p || peek_is_null(value))
+        return true;
+    *out = peek_string(value, buf, size);
+    return out->p && is_plain(*out);
+}
+
+static bool read_who(hb_str body, struct answer *a)
+{
+    hb_str rights = peek_member(body, "rights");
+    hb_str expires = peek_member(body, "expires_at"), issued = peek_member(body, "issued_at");
+    if (!optional(peek_member(body, "user"), a->user, sizeof(a->user), &a->out.user) ||
+        !optional(peek_member(body, "token_id"), a->token_id, sizeof(a->token_id), &a->out.token_id))
+        return false;
+    if (a->out.user.n && a->out.user.p[0] == '@') /* rooms that begin so are users' */
+        return false;
+    if (expires.p && !peek_is_null(expires) && !peek_integer(expires, &a->out.expires_at))
+        return false;
+    if (issued.p && !peek_is_null(issued) && !peek_integer(issued, &a->out.issued_at))
+        return false;
+    if (!rights.p || peek_is_null(rights))
+        return true;
+    a->out.rights = rights;
+    return peek_is_object(rights) && rights.n <= ANSWER_RIGHTS_MAX;
+}
+
+/* With a verdict, or without one where there are data. */
+static bool read_body(enum kind kind, hb_str body, struct answer *a)
+{
+    hb_str error = peek_member(body, "error"), allow = peek_member(body, "allow");
+    hb_str data = peek_member(body, "data");
+    if (allow.p && peek_bool(allow) < 0 && !peek_is_null(allow))
+        return false;
+    if (peek_bool(allow) == 0 || peek_is_object(error)) {
+        read_error(error, a);
+        return true;
+    }
+    if (peek_bool(allow) == 1)
+        a->verdict = HB_ALLOW;
+    if (kind == KIND_CALL && data.p)
+        a->verdict = HB_ALLOW;
+    if (kind == KIND_CALL || kind == KIND_PUBLISH)
+        a->out.data = data;
+    return kind != KIND_CONNECT || a->verdict != HB_ALLOW || read_who(body, a);
+}
+
+static bool is_blank(hb_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!strchr(" \t\r\n", s.p[i]) || !s.p[i])
+            return false;
+    return true;
+}
+
+bool answer_read(enum kind kind, int status, hb_str body, struct answer *a)
+{
+    bool json = !is_blank(body);
+    a->verdict = HB_NEXT;
+    a->out = (hb_outcome){.size = sizeof(a->out)};
+    if (status == 204 || (status == 404 && kind == KIND_CALL))
+        return true;
+    if (status != 200 && status != 401 && status != 403)
+        return false;
+    if (json && (!peek_check(body) || !peek_is_object(body)))
+        json = false;
+    if (status == 200)
+        return is_blank(body) || (json && read_body(kind, body, a));
+    a->out.code = status == 401 ? HB_UNAUTHORIZED : HB_FORBIDDEN;
+    read_error(json ? peek_member(body, "error") : (hb_str){NULL, 0}, a);
+    return true;
+}
