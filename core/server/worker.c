@@ -95,13 +95,20 @@ static bool is_control(const struct worker *w)
     return w->shard.index == w->server->n_workers;
 }
 
+/* What was written outside of the loop's own callbacks (mail, timers, the end of a turn) is told in its
+ * next run, and that must not sleep before it. */
+static bool has_pending(const h2o_evloop_t *loop)
+{
+    return loop->_pending_as_client || loop->_pending_as_server;
+}
+
 void worker_turn(struct worker *w)
 {
     uint64_t now = clock_mono_ms();
     atomic_store_explicit(&w->turned_ms, now, memory_order_relaxed);
     http_configure(w);
     uint64_t wait = wheel_wait_ms(&w->shard.wheel, now, w->stop ? LAST_WAIT_MS : WORKER_WAIT_MS);
-    h2o_evloop_run(w->context.loop, (int32_t)wait);
+    h2o_evloop_run(w->context.loop, has_pending(w->context.loop) ? 0 : (int32_t)wait);
     mailbox_drain(&w->shard.box, &w->shard);
     wheel_advance(&w->shard.wheel, clock_mono_ms());
     stream_local_resume(w);
