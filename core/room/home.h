@@ -75,6 +75,12 @@ int home_worker(const struct hub *hub, hb_str room);
 int64_t home_members(struct shard *s, hb_str room);
 void homes_each(struct shard *s, void (*fn)(hb_str room, int64_t members, void *arg), void *arg);
 
+/* Up to `limit` of the rooms at home here, in a fixed order of their own: those behind `after` (0: the
+ * first). What to go on with is returned, 0 when these were the last. A few more than `limit` where
+ * several have one place in that order. */
+uint32_t homes_page(struct shard *s, uint32_t after, size_t limit,
+    void (*fn)(hb_str room, int64_t members, void *arg), void *arg);
+
 /* hb_ctx.local of the backend that holds this room. */
 void *home_backend_local(const hb_room *room);
 /* hb_store->deliver */

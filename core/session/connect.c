@@ -1,6 +1,7 @@
 #include "session/connect.h"
 #include "base/check.h"
 #include "base/str.h"
+#include "session/revoked.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +97,7 @@ static void on_asked(struct chain *c, hb_verdict verdict)
     struct opening *o = container_of(c, struct opening, chain);
     struct session *ss = session_find(o->s, o->sid);
     const hb_outcome *out = &c->out;
+    verdict = revoked_verdict(c, verdict);
     if (ss && o->req)
         o->req->gone = NULL;
     bool denied = verdict == HB_DENY || (verdict == HB_NEXT && o->s->hub->auth);
@@ -155,6 +157,7 @@ static void on_verified(struct chain *c, hb_verdict verdict)
 {
     struct verifying *v = container_of(c, struct verifying, chain);
     struct session *ss = session_find(v->s, v->sid);
+    verdict = revoked_verdict(c, verdict);
     hb_code code = c->out.code != HB_OK ? c->out.code : HB_UNAUTHORIZED;
     if (v->req)
         v->req->gone = NULL;

@@ -7,6 +7,7 @@
 #include "out/msg.h"
 #include "session/ops.h"
 #include "session/connect.h"
+#include "session/revoked.h"
 #include "session/start.h"
 
 static void ask(struct session *ss, struct op *op, bool refresh, void (*done)(struct chain *, hb_verdict))
@@ -37,6 +38,7 @@ static void on_auth(struct chain *c, hb_verdict verdict)
         op_free(op);
         return;
     }
+    verdict = revoked_verdict(c, verdict);
     if (verdict == HB_DENY || (verdict == HB_NEXT && ss->s->hub->auth)) {
         refuse_auth(ss, op);
         return;
@@ -114,6 +116,7 @@ static void on_refresh(struct chain *c, hb_verdict verdict)
         op_free(op);
         return;
     }
+    verdict = revoked_verdict(c, verdict);
     if (verdict == HB_DENY || verdict == HB_NEXT) {
         hb_code code = verdict == HB_DENY && c->out.code != HB_OK ? c->out.code : HB_UNAUTHORIZED;
         op_fail(ss, op, code, c->out.message.p ? c->out.message : HB_STR("Invalid token"), c->out.retry_after_ms);

@@ -2,10 +2,12 @@
 #include "base/check.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "session/revoked.h"
 #include "session/send.h"
 #include <stdlib.h>
 #include <string.h>
 
+enum { SOME_SLOTS = 512 };
 enum { TICKET_VERSION = 1, TICKET_RAW = 1 + 4 + 8 + SESSION_SECRET_BYTES, SLOTS_MAX = 1 << 24 };
 
 struct registry *registry_create(void)
@@ -20,6 +22,7 @@ void registry_destroy(struct registry *r)
     if (!r)
         return;
     asks_destroy(r->asks);
+    revoked_destroy(r->revoked);
     free(r->slots);
     free(r->doomed);
     free(r);
@@ -84,6 +87,17 @@ void registry_each(struct shard *s, void (*fn)(struct session *ss, void *arg), v
         if (ss && ss->state != SESSION_DEAD)
             fn(ss, arg);
     }
+}
+
+bool registry_some(struct shard *s, uint32_t *at, bool (*fn)(struct session *ss, void *arg), void *arg)
+{
+    const struct registry *r = s->registry;
+    for (int looked = 0; *at < r->n && looked < SOME_SLOTS; looked++) {
+        struct session *ss = r->slots[(*at)++].session;
+        if (ss && ss->state != SESSION_DEAD && !fn(ss, arg))
+            break;
+    }
+    return *at >= r->n;
 }
 
 void registry_doom(struct registry *r, hb_sid sid)

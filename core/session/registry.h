@@ -14,6 +14,7 @@ struct registry {
     struct registry_slot *slots;
     uint32_t n, cap, first_free, count;
     struct asks *asks;       /* send.c; NULL until the first */
+    struct revoked *revoked; /* revoked.c; likewise */
     struct list dead;        /* struct session by out.dirty: freed at the end of the turn */
     hb_sid *doomed;          /* overflown in this turn */
     uint32_t n_doomed, cap_doomed;
@@ -23,6 +24,10 @@ void registry_add(struct registry *r, struct session *ss, int worker); /* sets s
 void registry_remove(struct registry *r, struct session *ss);
 void registry_doom(struct registry *r, hb_sid sid);
 hb_sid registry_doomed(struct registry *r); /* pops one; 0: none */
+
+/* Some of the sessions, from slot *at on: as many as a turn has time for, or until `fn` says false;
+ * *at is where to go on then. True: these were the last. `fn` may close, not free. */
+bool registry_some(struct shard *s, uint32_t *at, bool (*fn)(struct session *ss, void *arg), void *arg);
 
 hb_sid ticket_sid(hb_str ticket); /* the session it names, unproven; 0: no ticket */
 
