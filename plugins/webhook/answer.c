@@ -2,11 +2,17 @@
 #include "peek.h"
 #include <string.h>
 
-static const char *const code_names[HB_CODE_COUNT] = {
-    [HB_BAD_REQUEST] = "bad_request", [HB_UNAUTHORIZED] = "unauthorized",
-    [HB_TOKEN_EXPIRED] = "token_expired", [HB_FORBIDDEN] = "forbidden", [HB_NOT_FOUND] = "not_found",
-    [HB_TOO_LARGE] = "too_large", [HB_ROOM_FULL] = "room_full", [HB_RATE_LIMITED] = "rate_limited",
-    [HB_CONFLICT] = "conflict", [HB_UNAVAILABLE] = "unavailable", [HB_INTERNAL] = "internal"};
+static const char *const code_names[HB_CODE_COUNT] = {[HB_BAD_REQUEST] = "bad_request",
+    [HB_UNAUTHORIZED] = "unauthorized",
+    [HB_TOKEN_EXPIRED] = "token_expired",
+    [HB_FORBIDDEN] = "forbidden",
+    [HB_NOT_FOUND] = "not_found",
+    [HB_TOO_LARGE] = "too_large",
+    [HB_ROOM_FULL] = "room_full",
+    [HB_RATE_LIMITED] = "rate_limited",
+    [HB_CONFLICT] = "conflict",
+    [HB_UNAVAILABLE] = "unavailable",
+    [HB_INTERNAL] = "internal"};
 
 /* What the protocol has no code for is "forbidden". */
 static hb_code read_code(hb_str value)
@@ -53,7 +59,8 @@ static bool read_who(hb_str body, struct answer *a)
     hb_str rights = peek_member(body, "rights");
     hb_str expires = peek_member(body, "expires_at"), issued = peek_member(body, "issued_at");
     if (!optional(peek_member(body, "user"), a->user, sizeof(a->user), &a->out.user) ||
-        !optional(peek_member(body, "token_id"), a->token_id, sizeof(a->token_id), &a->out.token_id))
+        !optional(
+            peek_member(body, "token_id"), a->token_id, sizeof(a->token_id), &a->out.token_id))
         return false;
     if (a->out.user.n && a->out.user.p[0] == '@') /* rooms that begin so are users' */
         return false;

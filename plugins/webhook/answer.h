@@ -7,7 +7,12 @@
 #include "kinds.h"
 #include <hubbub/plugin.h>
 
-enum { ANSWER_NAME_MAX = 128, ANSWER_TEXT_MAX = 256, ANSWER_TOKEN_ID_MAX = 256, ANSWER_RIGHTS_MAX = 16384 };
+enum {
+    ANSWER_NAME_MAX = 128,
+    ANSWER_TEXT_MAX = 256,
+    ANSWER_TOKEN_ID_MAX = 256,
+    ANSWER_RIGHTS_MAX = 16384
+};
 
 /* `out` borrows from the body and from the buffers here. */
 struct answer {
@@ -16,7 +21,8 @@ struct answer {
     char user[ANSWER_NAME_MAX], message[ANSWER_TEXT_MAX], token_id[ANSWER_TOKEN_ID_MAX];
 };
 
-/* True: `out` is filled. False: this is no answer; the backend is at fault, and `out` is undefined. */
+/* True: `out` is filled. False: this is no answer; the backend is at fault, and `out` is undefined.
+ */
 bool answer_read(enum kind kind, int status, hb_str body, struct answer *out);
 
 #endif

@@ -106,7 +106,8 @@ static bool append(struct ledger *l, struct text *t)
     return e && l->n == 1;
 }
 
-static bool append_name(struct ledger *l, int64_t ts, const char *type, const char *key, hb_str name)
+static bool append_name(
+    struct ledger *l, int64_t ts, const char *type, const char *key, hb_str name)
 {
     struct text t = begin(ts, type);
     text_put(&t, key, name);
@@ -127,7 +128,8 @@ bool ledger_server(struct ledger *l, int64_t ts, const char *type)
     return wake;
 }
 
-bool ledger_session(struct ledger *l, int64_t ts, const char *type, const hb_session_info *who, const char *reason)
+bool ledger_session(
+    struct ledger *l, int64_t ts, const char *type, const hb_session_info *who, const char *reason)
 {
     bool wake = false;
     pthread_mutex_lock(&l->lock);
@@ -164,7 +166,8 @@ static uint64_t next_due(const struct ledger *l)
     return rooms < users ? rooms : users;
 }
 
-bool ledger_room(struct ledger *l, int64_t ts, uint64_t now_ms, hb_str room, bool joined, bool at_once)
+bool ledger_room(
+    struct ledger *l, int64_t ts, uint64_t now_ms, hb_str room, bool joined, bool at_once)
 {
     pthread_mutex_lock(&l->lock);
     uint64_t due = next_due(l);

@@ -28,8 +28,10 @@ void ledger_configure(struct ledger *l, const struct ledger_settings *settings);
 /* What happened. All return true when somebody has to look (ledger_tick, ledger_batch): something
  * waits, or will, that did not before. */
 bool ledger_server(struct ledger *l, int64_t ts, const char *type);
-bool ledger_session(struct ledger *l, int64_t ts, const char *type, const hb_session_info *who, const char *reason);
-bool ledger_room(struct ledger *l, int64_t ts, uint64_t now_ms, hb_str room, bool joined, bool at_once);
+bool ledger_session(
+    struct ledger *l, int64_t ts, const char *type, const hb_session_info *who, const char *reason);
+bool ledger_room(
+    struct ledger *l, int64_t ts, uint64_t now_ms, hb_str room, bool joined, bool at_once);
 bool ledger_user(struct ledger *l, int64_t ts, uint64_t now_ms, hb_str user, bool opened);
 
 /* Tell of those whose grace is over. When the next one's is, or UINT64_MAX. */

@@ -9,7 +9,8 @@
 
 enum { PEEK_DEPTH_MAX = 64 };
 
-/* Is it one JSON value (RFC 8259) in UTF-8, without lone surrogates, at most PEEK_DEPTH_MAX deep? */
+/* Is it one JSON value (RFC 8259) in UTF-8, without lone surrogates, at most PEEK_DEPTH_MAX deep?
+ */
 bool peek_check(hb_str text);
 
 /* Of text that passed peek_check, or a value cut out of it: */

@@ -63,7 +63,8 @@ static void on_ready(const hb_ctx *ctx, int fd, int what, void *arg)
 {
     struct pool *p = arg;
     int running;
-    int mask = (what & HB_WATCH_READ ? CURL_CSELECT_IN : 0) | (what & HB_WATCH_WRITE ? CURL_CSELECT_OUT : 0);
+    int mask = (what & HB_WATCH_READ ? CURL_CSELECT_IN : 0) |
+               (what & HB_WATCH_WRITE ? CURL_CSELECT_OUT : 0);
     curl_multi_socket_action(p->multi, fd, mask, &running);
     collect(p);
 }
@@ -79,7 +80,8 @@ static void on_timer(const hb_ctx *ctx, hb_timer *timer)
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused)
 {
     struct pool *p = arg;
-    int bits = (what & CURL_POLL_IN ? HB_WATCH_READ : 0) | (what & CURL_POLL_OUT ? HB_WATCH_WRITE : 0);
+    int bits =
+        (what & CURL_POLL_IN ? HB_WATCH_READ : 0) | (what & CURL_POLL_OUT ? HB_WATCH_WRITE : 0);
     p->ctx->host->watch(p->ctx, fd, what == CURL_POLL_REMOVE ? HB_WATCH_NONE : bits, on_ready, p);
     return 0;
 }
@@ -130,7 +132,8 @@ static void start(struct pool *p, struct transfer *t)
 {
     uint64_t now_ms = p->ctx->host->now_ms();
     int64_t left_ms = t->due_ms > now_ms ? (int64_t)(t->due_ms - now_ms) : 1;
-    if (!transfer_prepare(t, &p->settings, left_ms) || curl_multi_add_handle(p->multi, t->easy) != CURLM_OK) {
+    if (!transfer_prepare(t, &p->settings, left_ms) ||
+        curl_multi_add_handle(p->multi, t->easy) != CURLM_OK) {
         end(p, t, FAULT_NETWORK, 0);
         return;
     }

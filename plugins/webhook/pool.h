@@ -1,7 +1,7 @@
 /*
  * POSTs to the backend by libcurl's multi interface, on the loop of the worker that owns the pool:
- * so many at once, so many behind them in order, each answered within its time, whatever the backend
- * does. No redirects, certificates are verified, answers are bounded. That worker's thread.
+ * so many at once, so many behind them in order, each answered within its time, whatever the
+ * backend does. No redirects, certificates are verified, answers are bounded. That worker's thread.
  */
 #ifndef WEBHOOK_POOL_H
 #define WEBHOOK_POOL_H
@@ -42,7 +42,8 @@ struct pool_post {
     void *arg;
 };
 
-struct pool *pool_create(const hb_ctx *ctx, const struct pool_settings *settings); /* NULL without memory */
+struct pool *pool_create(
+    const hb_ctx *ctx, const struct pool_settings *settings); /* NULL without memory */
 /* What is under way is dropped: `drop` (may be NULL) is called with each arg. NULL is fine. */
 void pool_destroy(struct pool *p, void (*drop)(const hb_ctx *ctx, void *arg));
 void pool_configure(struct pool *p, const struct pool_settings *settings);

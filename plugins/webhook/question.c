@@ -30,7 +30,8 @@ static bool lower(hb_str name, char *out)
     return true;
 }
 
-static void put_headers(const hb_ctx *ctx, struct text *t, const hb_request *req, const hb_strings *allowed)
+static void put_headers(
+    const hb_ctx *ctx, struct text *t, const hb_request *req, const hb_strings *allowed)
 {
     text_key(t, "headers");
     text_lit(t, "{");

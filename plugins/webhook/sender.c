@@ -51,7 +51,8 @@ static void settle(struct sender *s, bool taken, int metric)
     count(s, metric, (int64_t)s->events);
     ledger_settle(s->ledger, taken);
     if (s->attempts > 0 && taken)
-        s->ctx->host->log(s->ctx, HB_LOG_INFO, "webhook", "webhook: the backend takes events again");
+        s->ctx->host->log(
+            s->ctx, HB_LOG_INFO, "webhook", "webhook: the backend takes events again");
     s->attempts = 0;
     show_waiting(s);
     set_timer(s, FILLING, 0); /* what came meanwhile, if anything */
@@ -72,6 +73,7 @@ static int64_t wait_ms(const struct sender *s)
 static void fail(struct sender *s, enum fault fault)
 {
     count(s, s->metrics->failures[fault], 1);
+    show_waiting(s);
     if (s->attempts++ == 0)
         s->ctx->host->log(s->ctx, HB_LOG_WARN, "webhook_events",
             "webhook: the backend does not take events; they wait, bounded by batch.queue");
@@ -120,8 +122,15 @@ static void send_batch(struct sender *s)
     s->events = b.events;
     int64_t now_s = s->ctx->host->wall_ms() / 1000;
     sign_body(&s->setup->keys, b.id, now_s, (hb_str){b.body, b.n}, signature);
-    struct pool_post post = {.url = url_of(o), .body = b.body, .n = b.n, .id = b.id, .signature = signature,
-        .timestamp_s = now_s, .timeout_ms = o->timeout_ms, .done = on_sent, .arg = s};
+    struct pool_post post = {.url = url_of(o),
+        .body = b.body,
+        .n = b.n,
+        .id = b.id,
+        .signature = signature,
+        .timestamp_s = now_s,
+        .timeout_ms = o->timeout_ms,
+        .done = on_sent,
+        .arg = s};
     if (!pool_send(s->pool, &post))
         fail(s, FAULT_OVERLOAD);
 }
@@ -143,7 +152,8 @@ static void expect_tick(struct sender *s)
     if (due_ms == UINT64_MAX)
         host->timer_cancel(s->ctx, &s->tick);
     else
-        host->timer_set(s->ctx, &s->tick, due_ms - now_ms < TICK_MOST_MS ? due_ms - now_ms : TICK_MOST_MS);
+        host->timer_set(
+            s->ctx, &s->tick, due_ms - now_ms < TICK_MOST_MS ? due_ms - now_ms : TICK_MOST_MS);
 }
 
 void sender_look(struct sender *s)
@@ -215,8 +225,13 @@ void sender_flush(const hb_ctx *ctx, struct ledger *ledger, const struct setup *
             return;
         int64_t now_s = ctx->host->wall_ms() / 1000;
         sign_body(&setup->keys, b.id, now_s, (hb_str){b.body, b.n}, signature);
-        struct pool_post post = {.url = url_of(o), .body = b.body, .n = b.n, .id = b.id, .signature = signature,
-            .timestamp_s = now_s, .timeout_ms = (int64_t)(end_ms - now_ms)};
+        struct pool_post post = {.url = url_of(o),
+            .body = b.body,
+            .n = b.n,
+            .id = b.id,
+            .signature = signature,
+            .timestamp_s = now_s,
+            .timeout_ms = (int64_t)(end_ms - now_ms)};
         int status = pool_post_blocking(&settings, &post);
         if (status < 200 || status >= 300)
             return;

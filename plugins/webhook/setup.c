@@ -3,13 +3,14 @@
 #include <string.h>
 
 #define FIELD(f) offsetof(struct options, f)
-#define FAILURE(kind) FIELD(failure) + (kind) * sizeof(int), "refuse", .choices = "refuse|pass|allow"
+#define FAILURE(kind)                                                                              \
+    FIELD(failure) + (kind) * sizeof(int), "refuse", .choices = "refuse|pass|allow"
 
 const hb_option setup_options[] = {
     {"url", HB_OPT_STRING, FIELD(url), .required = true,
         .doc = "where the backend answers; https, or http on this machine"},
     {"secret", HB_OPT_STRINGS, FIELD(secret), .required = true,
-        .doc = "signs what is sent; 24 bytes or more, or whsec_ and base64; several while it changes"},
+        .doc = "signs what is sent; 24 bytes or more, or whsec_ and base64; a list to change it"},
     {"plain_http", HB_OPT_BOOL, FIELD(plain_http), .doc = "allow http to other machines"},
     {"ca_file", HB_OPT_PATH, FIELD(ca_file), .doc = "authorities for the backend's certificate"},
     {"timeout", HB_OPT_DURATION, FIELD(timeout_ms), "3s", 100, 60e3,
@@ -17,31 +18,41 @@ const hb_option setup_options[] = {
     {"concurrency", HB_OPT_INT, FIELD(concurrency), "64", 1, 4096,
         .doc = "questions under way at once, over all workers"},
     {"queue", HB_OPT_INT, FIELD(queue), "1000", 0, 1e6, .doc = "questions that wait beyond those"},
-    {"response_size", HB_OPT_SIZE, FIELD(response_size), "256KiB", 1024, 64e6, .doc = "bound of an answer"},
+    {"response_size", HB_OPT_SIZE, FIELD(response_size), "256KiB", 1024, 64e6,
+        .doc = "bound of an answer"},
     {"hooks", HB_OPT_STRINGS, FIELD(hooks), .doc = "what is asked: connect, join, publish, call"},
-    {"rooms", HB_OPT_STRINGS, FIELD(rooms), "[\"*\"]", .doc = "joins and publishes of these rooms are asked"},
+    {"rooms", HB_OPT_STRINGS, FIELD(rooms), "[\"*\"]",
+        .doc = "joins and publishes of these rooms are asked"},
     {"calls", HB_OPT_STRINGS, FIELD(calls), "[\"*\"]", .doc = "calls of these events are asked"},
-    {"headers", HB_OPT_STRINGS, FIELD(headers), .doc = "headers of the request that are passed on by connect"},
+    {"headers", HB_OPT_STRINGS, FIELD(headers),
+        .doc = "headers of the request that are passed on by connect"},
     {"authenticate", HB_OPT_BOOL, FIELD(authenticate),
         .doc = "the answer to connect says who it is; a change takes a restart"},
     {"remember", HB_OPT_DURATION, FIELD(remember_ms), "30s", 0, 3600e3,
         .doc = "a session's credential is not asked again for so long"},
-    {"failure.connect", HB_OPT_CHOICE, FAILURE(KIND_CONNECT), .doc = "without an answer: refuse, pass or allow"},
-    {"failure.join", HB_OPT_CHOICE, FAILURE(KIND_JOIN), .doc = "likewise; pass: as if it had not been asked"},
+    {"failure.connect", HB_OPT_CHOICE, FAILURE(KIND_CONNECT),
+        .doc = "without an answer: refuse, pass or allow"},
+    {"failure.join", HB_OPT_CHOICE, FAILURE(KIND_JOIN),
+        .doc = "likewise; pass: as if it had not been asked"},
     {"failure.publish", HB_OPT_CHOICE, FAILURE(KIND_PUBLISH), .doc = "likewise"},
     {"failure.call", HB_OPT_CHOICE, FAILURE(KIND_CALL), .doc = "likewise"},
-    {"events", HB_OPT_STRINGS, FIELD(events), .doc = "what is told afterwards: sessions, rooms, users"},
+    {"events", HB_OPT_STRINGS, FIELD(events),
+        .doc = "what is told afterwards: sessions, rooms, users"},
     {"events_url", HB_OPT_STRING, FIELD(events_url), .doc = "where it is told; empty: `url`"},
     {"grace", HB_OPT_DURATION, FIELD(grace_ms), "5s", 0, 3600e3,
         .doc = "a room is vacated and a user offline only after so long"},
-    {"batch.events", HB_OPT_INT, FIELD(batch.events), "100", 1, 10000, .doc = "events in one request, at most"},
-    {"batch.delay", HB_OPT_DURATION, FIELD(batch.delay_ms), "100ms", 0, 60e3, .doc = "how long a batch fills"},
+    {"batch.events", HB_OPT_INT, FIELD(batch.events), "100", 1, 10000,
+        .doc = "events in one request, at most"},
+    {"batch.delay", HB_OPT_DURATION, FIELD(batch.delay_ms), "100ms", 0, 60e3,
+        .doc = "how long a batch fills"},
     {"batch.queue", HB_OPT_INT, FIELD(batch.queue), "10000", 1, 1e7,
         .doc = "events that wait for the backend; later ones are lost, and it is told how many"},
-    {"batch.attempts", HB_OPT_INT, FIELD(batch.attempts), "15", 1, 1000, .doc = "then a batch is given up"},
+    {"batch.attempts", HB_OPT_INT, FIELD(batch.attempts), "15", 1, 1000,
+        .doc = "then a batch is given up"},
     {"batch.retry", HB_OPT_DURATION, FIELD(batch.retry_ms), "500ms", 10, 3600e3,
         .doc = "before the second attempt; each further wait is twice as long"},
-    {"batch.retry_max", HB_OPT_DURATION, FIELD(batch.retry_most_ms), "60s", 10, 3600e3, .doc = "the longest wait"},
+    {"batch.retry_max", HB_OPT_DURATION, FIELD(batch.retry_most_ms), "60s", 10, 3600e3,
+        .doc = "the longest wait"},
     {NULL},
 };
 
@@ -101,7 +112,8 @@ static const char *fault_of(const struct options *o, struct setup *out)
     return NULL;
 }
 
-static bool check_url(const char *what, const char *url, bool plain_http, char *error, size_t error_size)
+static bool check_url(
+    const char *what, const char *url, bool plain_http, char *error, size_t error_size)
 {
     char why[200];
     if (pool_allows(url, plain_http, why, sizeof(why)))
@@ -110,7 +122,8 @@ static bool check_url(const char *what, const char *url, bool plain_http, char *
     return false;
 }
 
-bool setup_make(const struct options *o, bool lenient, struct setup *out, char *error, size_t error_size)
+bool setup_make(
+    const struct options *o, bool lenient, struct setup *out, char *error, size_t error_size)
 {
     memset(out, 0, sizeof(*out));
     const char *fault = fault_of(o, out);
@@ -119,7 +132,8 @@ bool setup_make(const struct options *o, bool lenient, struct setup *out, char *
         return false;
     }
     if (!check_url("url", o->url, o->plain_http, error, error_size) ||
-        (*o->events_url && !check_url("events_url", o->events_url, o->plain_http, error, error_size)))
+        (*o->events_url &&
+            !check_url("events_url", o->events_url, o->plain_http, error, error_size)))
         return false;
     return sign_read(&o->secret, lenient, &out->keys, error, error_size);
 }
@@ -128,7 +142,9 @@ struct pool_settings setup_pool(const struct options *o, int workers)
 {
     int64_t each = o->concurrency / workers, wait = o->queue / workers;
     return (struct pool_settings){.concurrency = each ? (size_t)each : 1,
-        .queue = wait || !o->queue ? (size_t)wait : 1, .response_size = o->response_size, .ca_file = o->ca_file};
+        .queue = wait || !o->queue ? (size_t)wait : 1,
+        .response_size = o->response_size,
+        .ca_file = o->ca_file};
 }
 
 struct ledger_settings setup_ledger(const struct options *o, const struct setup *s)

@@ -38,7 +38,8 @@ struct setup {
 const char *setup_kind(enum kind kind); /* "connect" … */
 bool setup_is_lenient(const hb_host *host);
 /* False with a sentence. */
-bool setup_make(const struct options *o, bool lenient, struct setup *out, char *error, size_t error_size);
+bool setup_make(
+    const struct options *o, bool lenient, struct setup *out, char *error, size_t error_size);
 /* For one of so many workers. */
 struct pool_settings setup_pool(const struct options *o, int workers);
 struct ledger_settings setup_ledger(const struct options *o, const struct setup *s);

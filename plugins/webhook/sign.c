@@ -39,7 +39,8 @@ static const char *read_one(hb_str secret, bool lenient, unsigned char *out, siz
     return NULL;
 }
 
-bool sign_read(const hb_strings *secrets, bool lenient, struct sign_keys *out, char *error, size_t error_size)
+bool sign_read(
+    const hb_strings *secrets, bool lenient, struct sign_keys *out, char *error, size_t error_size)
 {
     out->n = 0;
     if (secrets->n == 0 || secrets->n > SIGN_SECRETS_MAX) {
@@ -47,7 +48,8 @@ bool sign_read(const hb_strings *secrets, bool lenient, struct sign_keys *out, c
         return false;
     }
     for (size_t i = 0; i < secrets->n; i++) {
-        const char *fault = read_one(secrets->items[i], lenient, out->items[i].bytes, &out->items[i].n);
+        const char *fault =
+            read_one(secrets->items[i], lenient, out->items[i].bytes, &out->items[i].n);
         if (fault) {
             snprintf(error, error_size, "secret: number %zu %s", i + 1, fault);
             return false;

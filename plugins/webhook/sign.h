@@ -1,14 +1,19 @@
 /*
- * Signatures, so that the backend knows who asks: the form of Standard Webhooks, for which there are
- * libraries in most languages. HMAC-SHA256 over "ID.TIMESTAMP.BODY", one for each secret, so that
- * secrets can be changed one after the other. Any thread.
+ * Signatures, so that the backend knows who asks: the form of Standard Webhooks, for which there
+ * are libraries in most languages. HMAC-SHA256 over "ID.TIMESTAMP.BODY", one for each secret, so
+ * that secrets can be changed one after the other. Any thread.
  */
 #ifndef WEBHOOK_SIGN_H
 #define WEBHOOK_SIGN_H
 
 #include <hubbub/options.h>
 
-enum { SIGN_SECRETS_MAX = 4, SIGN_SECRET_MAX = 256, SIGN_ID_MAX = 40, SIGN_MAX = SIGN_SECRETS_MAX * 48 };
+enum {
+    SIGN_SECRETS_MAX = 4,
+    SIGN_SECRET_MAX = 256,
+    SIGN_ID_MAX = 40,
+    SIGN_MAX = SIGN_SECRETS_MAX * 48
+};
 
 struct sign_keys {
     size_t n;
@@ -20,7 +25,8 @@ struct sign_keys {
 
 /* A secret is its own bytes, or base64 behind "whsec_". False with a sentence, which does not hold
  * it. At least 24 bytes each, unless `lenient`. */
-bool sign_read(const hb_strings *secrets, bool lenient, struct sign_keys *out, char *error, size_t error_size);
+bool sign_read(
+    const hb_strings *secrets, bool lenient, struct sign_keys *out, char *error, size_t error_size);
 
 /* "msg_" and 32 hexadecimal digits at random. */
 void sign_id(char out[static SIGN_ID_MAX]);

@@ -115,7 +115,8 @@ static void leave(struct tally *t, struct entry *e)
 static struct entry **find(struct tally *t, hb_str name, uint64_t hash)
 {
     struct entry **at = &t->chains[hash & (t->n_chains - 1)];
-    while (*at && ((*at)->hash != hash || (*at)->n != name.n || memcmp((*at)->name, name.p, name.n) != 0))
+    while (*at &&
+           ((*at)->hash != hash || (*at)->n != name.n || memcmp((*at)->name, name.p, name.n) != 0))
         at = &(*at)->next;
     return at;
 }

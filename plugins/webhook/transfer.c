@@ -7,8 +7,8 @@
 
 const char *fault_name(enum fault f)
 {
-    static const char *const names[FAULT_COUNT] = {"none", "connect", "tls", "timeout", "too_large", "network",
-        "status", "answer", "overload"};
+    static const char *const names[FAULT_COUNT] = {"none", "connect", "tls", "timeout", "too_large",
+        "network", "status", "answer", "overload"};
     return names[f];
 }
 
@@ -35,7 +35,8 @@ static const char *fault_of(const char *scheme, const char *host, const char *us
         return "it is no URL";
     if (user)
         return "it may not hold a user name or password";
-    if (strcmp(scheme, "https") == 0 || (strcmp(scheme, "http") == 0 && (plain_http || is_loopback(host))))
+    if (strcmp(scheme, "https") == 0 ||
+        (strcmp(scheme, "http") == 0 && (plain_http || is_loopback(host))))
         return NULL;
     return "it has to be an https URL; plain http beyond this machine takes `plain_http: true`";
 }

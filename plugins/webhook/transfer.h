@@ -6,7 +6,7 @@
 #include <curl/curl.h>
 
 struct transfer {
-    struct pool_post post;      /* url, id and signature are NULL: they are in `url` and `headers` */
+    struct pool_post post; /* url, id and signature are NULL: they are in `url` and `headers` */
     CURL *easy;                 /* NULL until prepared */
     struct curl_slist *headers;
     char *url;

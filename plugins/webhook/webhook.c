@@ -1,7 +1,8 @@
 /*
- * webhook: the application's own backend, over HTTP, in whatever language. A hook writes its question
- * (question.c), takes a ticket and posts it (pool.c); the answer (answer.c) completes the ticket. What
- * happened goes into the ledger, from which the sender of worker 0 tells it in batches.
+ * webhook: the application's own backend, over HTTP, in whatever language. A hook writes its
+ * question (question.c), takes a ticket and posts it (pool.c); the answer (answer.c) completes the
+ * ticket. What happened goes into the ledger, from which the sender of worker 0 tells it in
+ * batches.
  */
 #include "answer.h"
 #include "question.h"
@@ -45,7 +46,8 @@ static hb_verdict fail(const hb_ctx *ctx, enum kind kind, enum fault fault, hb_o
     const struct webhook *w = ctx->self;
     ctx->host->count(ctx, w->metrics.failures[fault], 1);
     if (fault == FAULT_STATUS || fault == FAULT_ANSWER)
-        ctx->host->log(ctx, HB_LOG_WARN, "webhook_answer", "webhook: the backend's answer can't be used");
+        ctx->host->log(
+            ctx, HB_LOG_WARN, "webhook_answer", "webhook: the backend's answer can't be used");
     else
         ctx->host->log(ctx, HB_LOG_WARN, "webhook_down", "webhook: the backend does not answer");
     if (o->failure[kind] == FAILURE_PASS)
@@ -126,13 +128,15 @@ static bool post(const hb_ctx *ctx, struct question *q, char *body, size_t n)
 }
 
 /* Adopts the text. */
-static hb_verdict ask(const hb_ctx *ctx, enum kind kind, void *ev, struct text *t, hb_str credential, hb_outcome *out)
+static hb_verdict ask(
+    const hb_ctx *ctx, enum kind kind, void *ev, struct text *t, hb_str credential, hb_outcome *out)
 {
     const struct webhook *w = ctx->self;
     struct local *local = ctx->local;
     size_t n;
     char *body = text_take(t, &n);
-    struct question *q = body && pool_has_room(local->pool) ? create_question(kind, credential) : NULL;
+    struct question *q =
+        body && pool_has_room(local->pool) ? create_question(kind, credential) : NULL;
     if (!q) {
         free(body);
         return fail(ctx, kind, FAULT_OVERLOAD, out);
@@ -173,7 +177,8 @@ static hb_verdict on_connect(const hb_ctx *ctx, hb_connect *ev)
         return HB_ALLOW;
     }
     struct text t = question_connect(ctx, ev, &o->headers);
-    return ask(ctx, KIND_CONNECT, ev, &t, w->authenticates ? ev->credential : (hb_str){NULL, 0}, &ev->out);
+    return ask(
+        ctx, KIND_CONNECT, ev, &t, w->authenticates ? ev->credential : (hb_str){NULL, 0}, &ev->out);
 }
 
 static hb_verdict on_join(const hb_ctx *ctx, hb_join *ev)
@@ -250,19 +255,21 @@ static void on_joined(const hb_ctx *ctx, hb_session *session, hb_str room, hb_st
 {
     const struct webhook *w = ctx->self;
     count_user(ctx, session, info_of(ctx, session).user); /* who came by `auth` after `opened` */
-    wake_if(ctx, ledger_room(w->ledger, ctx->host->wall_ms(), ctx->host->now_ms(), room, true, false));
+    wake_if(
+        ctx, ledger_room(w->ledger, ctx->host->wall_ms(), ctx->host->now_ms(), room, true, false));
 }
 
 static void on_left(const hb_ctx *ctx, hb_session *session, hb_str room, bool at_once)
 {
     const struct webhook *w = ctx->self;
-    wake_if(ctx, ledger_room(w->ledger, ctx->host->wall_ms(), ctx->host->now_ms(), room, false, at_once));
+    wake_if(ctx,
+        ledger_room(w->ledger, ctx->host->wall_ms(), ctx->host->now_ms(), room, false, at_once));
 }
 
 static const char *reason_of(hb_end why)
 {
-    static const char *const names[HB_END_COUNT] = {"client", "error", "heartbeat", "slow_consumer", "expired",
-        "refused", "kicked", "rate_limit", "drain"};
+    static const char *const names[HB_END_COUNT] = {"client", "error", "heartbeat", "slow_consumer",
+        "expired", "refused", "kicked", "rate_limit", "drain"};
     return why < HB_END_COUNT && names[why] ? names[why] : "other";
 }
 
@@ -273,7 +280,8 @@ static void on_closed(const hb_ctx *ctx, hb_session *session, hb_end why)
     void **slot = ctx->host->session_slot(ctx, session);
     char *user = *slot;
     *slot = NULL;
-    wake_if(ctx, ledger_session(w->ledger, ctx->host->wall_ms(), "session_closed", &info, reason_of(why)));
+    wake_if(ctx,
+        ledger_session(w->ledger, ctx->host->wall_ms(), "session_closed", &info, reason_of(why)));
     if (user)
         wake_if(ctx, ledger_user(w->ledger, ctx->host->wall_ms(), ctx->host->now_ms(),
             (hb_str){user, strlen(user)}, false));
@@ -288,7 +296,8 @@ static int check(const hb_host *host, const void *options, char *error, size_t e
     return setup_make(options, setup_is_lenient(host), &s, error, error_size) ? 0 : -1;
 }
 
-static int labelled(const hb_ctx *ctx, const char *name, const char *help, const char *key, const char *value)
+static int labelled(
+    const hb_ctx *ctx, const char *name, const char *help, const char *key, const char *value)
 {
     char label[64];
     snprintf(label, sizeof(label), "%s=\"%s\"", key, value);
@@ -297,17 +306,22 @@ static int labelled(const hb_ctx *ctx, const char *name, const char *help, const
 
 static void register_metrics(struct webhook *w, const hb_ctx *ctx)
 {
-    static const char lost[] = "hubbub_webhook_events_lost_total", why[] = "Events that the backend will never see.";
+    static const char lost[] = "hubbub_webhook_events_lost_total",
+                      why[] = "Events that the backend will never see.";
     const hb_host *host = ctx->host;
     for (int i = 0; i < KIND_COUNT; i++)
-        w->asked[i] = labelled(ctx, "hubbub_webhook_requests_total", "Questions to the backend.", "hook",
-            setup_kind((enum kind)i));
+        w->asked[i] = labelled(ctx, "hubbub_webhook_requests_total", "Questions to the backend.",
+            "hook", setup_kind((enum kind)i));
     for (int i = FAULT_NONE + 1; i < FAULT_COUNT; i++)
         w->metrics.failures[i] = labelled(ctx, "hubbub_webhook_failures_total",
-            "Requests that the backend did not answer as it should.", "reason", fault_name((enum fault)i));
-    w->pending = host->metric(ctx, "hubbub_webhook_pending", "Questions that wait for their answer.", NULL, false);
-    w->metrics.taken = host->metric(ctx, "hubbub_webhook_events_total", "Events that the backend took.", NULL, true);
-    w->metrics.waiting = host->metric(ctx, "hubbub_webhook_events_waiting", "Events that wait.", NULL, false);
+            "Requests that the backend did not answer as it should.", "reason",
+            fault_name((enum fault)i));
+    w->pending = host->metric(
+        ctx, "hubbub_webhook_pending", "Questions that wait for their answer.", NULL, false);
+    w->metrics.taken = host->metric(
+        ctx, "hubbub_webhook_events_total", "Events that the backend took.", NULL, true);
+    w->metrics.waiting =
+        host->metric(ctx, "hubbub_webhook_events_waiting", "Events that wait.", NULL, false);
     w->metrics.overflow = labelled(ctx, lost, why, "reason", "overflow");
     w->metrics.rejected = labelled(ctx, lost, why, "reason", "rejected");
     w->metrics.given_up = labelled(ctx, lost, why, "reason", "given_up");
@@ -350,7 +364,8 @@ static void reload(const hb_ctx *ctx)
     struct ledger_settings settings = setup_ledger(o, &s);
     ledger_configure(w->ledger, &settings);
     if (o->authenticate != w->authenticates)
-        ctx->host->log(ctx, HB_LOG_WARN, "reload", "webhook: `authenticate` changes with a restart");
+        ctx->host->log(
+            ctx, HB_LOG_WARN, "reload", "webhook: `authenticate` changes with a restart");
 }
 
 static void finish(const hb_ctx *ctx)
@@ -429,8 +444,14 @@ static void worker_finish(const hb_ctx *ctx)
     destroy_local(local);
 }
 
-static const hb_hooks hooks = {.size = sizeof(hb_hooks), .connect = on_connect, .join = on_join,
-    .publish = on_publish, .call = on_call, .opened = on_opened, .joined = on_joined, .left = on_left,
+static const hb_hooks hooks = {.size = sizeof(hb_hooks),
+    .connect = on_connect,
+    .join = on_join,
+    .publish = on_publish,
+    .call = on_call,
+    .opened = on_opened,
+    .joined = on_joined,
+    .left = on_left,
     .closed = on_closed};
 
 HB_EXPORT extern const hb_module hubbub_module;

@@ -31,7 +31,8 @@ static uint64_t random_below(uint64_t n)
 
 TEST(members_are_cut_out_byte_for_byte)
 {
-    hb_str text = str(" {\"a\" : 1.10 ,\"data\":{\"n\":1e400,\"n\":-0, \"s\":\"}\\\"\"}\n,\"b\":[1,2],\"a\":null} ");
+    hb_str text = str(" {\"a\" : 1.10 ,\"data\":{\"n\":1e400,\"n\":-0, "
+                      "\"s\":\"}\\\"\"}\n,\"b\":[1,2],\"a\":null} ");
     CHECK(peek_check(text));
     CHECK(peek_is_object(text));
     CHECK_STR(peek_member(text, "data"), "{\"n\":1e400,\"n\":-0, \"s\":\"}\\\"\"}");
@@ -45,7 +46,8 @@ TEST(members_are_cut_out_byte_for_byte)
 TEST(strings_lose_their_escapes)
 {
     char buf[64];
-    CHECK_STR(peek_string(str("\"a\\u00fc\\ud83d\\ude00\\n\\\"\\/\""), buf, sizeof(buf)), "aü😀\n\"/");
+    CHECK_STR(
+        peek_string(str("\"a\\u00fc\\ud83d\\ude00\\n\\\"\\/\""), buf, sizeof(buf)), "aü😀\n\"/");
     CHECK_STR(peek_string(str("\"\""), buf, sizeof(buf)), "");
     CHECK(!peek_string(str("12"), buf, sizeof(buf)).p);
     CHECK(!peek_string(str("\"12345\""), buf, 4).p);
@@ -57,7 +59,8 @@ TEST(integers_are_read_and_nothing_else)
     int64_t n = 7;
     CHECK(peek_integer(str("-1700000000"), &n));
     CHECK_INT(n, -1700000000);
-    CHECK(!peek_integer(str("1.5"), &n) && !peek_integer(str("1e3"), &n) && !peek_integer(str("\"1\""), &n));
+    CHECK(!peek_integer(str("1.5"), &n) && !peek_integer(str("1e3"), &n) &&
+          !peek_integer(str("\"1\""), &n));
     CHECK(!peek_integer(str("1234567890123456789"), &n));
     CHECK(!peek_integer((hb_str){NULL, 0}, &n));
     CHECK_INT(n, -1700000000);
@@ -79,9 +82,10 @@ TEST(depth_is_bounded)
 /* Bytes at random, likely to be nearly JSON: the core's own check is the oracle. */
 TEST(what_is_json_is_what_the_core_takes_for_json)
 {
-    static const char *const pieces[] = {"{", "}", "[", "]", ",", ":", "\"a\"", "\"\\u00e9\"", "\"\\ud800\"",
-        "\"\\ud83d\\ude00\"", "1", "-0", "01", "1.5", "1.", "1e5", "1e", "true", "fals", "null", " ", "\n", "\"",
-        "\\", "\xc3\xa9", "\"\xc3\"", "\"\xed\xa0\x80\"", "\"\xf0\x9f\x98\x80\"", "\"\xc0\x80\"", "\"\t\"", "\"x\\q\"", "\"\xf4\x90\x80\x80\""};
+    static const char *const pieces[] = {"{", "}", "[", "]", ",", ":", "\"a\"", "\"\\u00e9\"",
+        "\"\\ud800\"", "\"\\ud83d\\ude00\"", "1", "-0", "01", "1.5", "1.", "1e5", "1e", "true",
+        "fals", "null", " ", "\n", "\"", "\\", "\xc3\xa9", "\"\xc3\"", "\"\xed\xa0\x80\"",
+        "\"\xf0\x9f\x98\x80\"", "\"\xc0\x80\"", "\"\t\"", "\"x\\q\"", "\"\xf4\x90\x80\x80\""};
     char text[128];
     for (int i = 0; i < 400000; i++) {
         size_t n = 0;
@@ -90,7 +94,8 @@ TEST(what_is_json_is_what_the_core_takes_for_json)
             memcpy(text + n, piece, strlen(piece));
             n += strlen(piece);
         }
-        if (peek_check((hb_str){text, n}) != (json_check((hb_str){text, n}, PEEK_DEPTH_MAX, NULL) == JSON_OK))
+        if (peek_check((hb_str){text, n}) !=
+            (json_check((hb_str){text, n}, PEEK_DEPTH_MAX, NULL) == JSON_OK))
             unit_fail(__FILE__, __LINE__, "differs: %.*s", (int)n, text);
     }
 }
@@ -132,15 +137,18 @@ static hb_strings list(const hb_str *items, size_t n)
 
 TEST(a_body_is_signed_as_standard_webhooks_say)
 {
-    hb_str one[] = {str("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), str("0123456789abcdef0123456789abcdef")};
+    hb_str one[] = {
+        str("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), str("0123456789abcdef0123456789abcdef")};
     hb_strings secrets = list(one, 2);
     struct sign_keys keys;
     char error[128], out[SIGN_MAX];
     CHECK(sign_read(&secrets, false, &keys, error, sizeof(error)));
     CHECK_INT(keys.items[0].n, 24);
-    sign_body(&keys, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, str("{\"test\": 2432232314}"), out);
+    sign_body(
+        &keys, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, str("{\"test\": 2432232314}"), out);
     /* the specification's example; openssl's command line says the same of both */
-    CHECK_STR(str(out), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE= v1,hK4CWvngkaAwjY1pABLuUbOIkEJjW9tAapq1no4ojG0=");
+    CHECK_STR(str(out), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE= "
+                        "v1,hK4CWvngkaAwjY1pABLuUbOIkEJjW9tAapq1no4ojG0=");
 }
 
 TEST(weak_or_broken_secrets_are_refused_and_not_shown)
@@ -180,7 +188,8 @@ static bool reads(enum kind kind, int status, const char *body)
     return answer_read(kind, status, str(kept), &answer);
 }
 
-static void check_denied(enum kind kind, int status, const char *body, hb_code code, const char *message)
+static void check_denied(
+    enum kind kind, int status, const char *body, hb_code code, const char *message)
 {
     CHECK(reads(kind, status, body));
     CHECK_INT(answer.verdict, HB_DENY);
@@ -203,7 +212,8 @@ TEST(no_content_is_no_opinion)
 
 TEST(an_answer_to_connect_says_who_it_is)
 {
-    CHECK(reads(KIND_CONNECT, 200, "{\"allow\":true,\"user\":\"al\\u00fc\",\"rights\":{\"join\":[\"*\"]},"
+    CHECK(reads(KIND_CONNECT, 200,
+        "{\"allow\":true,\"user\":\"al\\u00fc\",\"rights\":{\"join\":[\"*\"]},"
         "\"expires_at\":1700000000,\"issued_at\":1,\"token_id\":\"t1\"}"));
     CHECK_INT(answer.verdict, HB_ALLOW);
     CHECK_STR(answer.out.user, "alü");
@@ -222,7 +232,8 @@ TEST(an_answer_to_connect_that_makes_no_sense_is_a_fault)
     CHECK(!reads(KIND_CONNECT, 200, "{\"allow\":true,\"user\":\"@alice\"}"));
     CHECK(!reads(KIND_CONNECT, 200, "{\"allow\":true,\"user\":\"a\\nb\"}"));
     CHECK(!reads(KIND_CONNECT, 200, "{\"allow\":true,\"user\":\"alice\",\"rights\":\"all\"}"));
-    CHECK(!reads(KIND_CONNECT, 200, "{\"allow\":true,\"user\":\"alice\",\"expires_at\":\"tomorrow\"}"));
+    CHECK(!reads(
+        KIND_CONNECT, 200, "{\"allow\":true,\"user\":\"alice\",\"expires_at\":\"tomorrow\"}"));
     CHECK(!reads(KIND_CONNECT, 200, "{\"allow\":\"yes\"}"));
     char longer[400];
     snprintf(longer, sizeof(longer), "{\"allow\":true,\"user\":\"%0129d\"}", 1);
@@ -232,13 +243,17 @@ TEST(an_answer_to_connect_that_makes_no_sense_is_a_fault)
 TEST(a_refusal_has_a_code_and_a_sentence)
 {
     check_denied(KIND_JOIN, 200, "{\"allow\":false}", HB_OK, NULL);
-    check_denied(KIND_JOIN, 200, "{\"error\":{\"code\":\"room_full\",\"message\":\"Full\"}}", HB_ROOM_FULL, "Full");
-    check_denied(KIND_JOIN, 200, "{\"allow\":true,\"error\":{\"code\":\"no_such_code\"}}", HB_FORBIDDEN, NULL);
-    check_denied(KIND_CALL, 200, "{\"data\":1,\"error\":{\"code\":\"conflict\"}}", HB_CONFLICT, NULL);
+    check_denied(KIND_JOIN, 200, "{\"error\":{\"code\":\"room_full\",\"message\":\"Full\"}}",
+        HB_ROOM_FULL, "Full");
+    check_denied(KIND_JOIN, 200, "{\"allow\":true,\"error\":{\"code\":\"no_such_code\"}}",
+        HB_FORBIDDEN, NULL);
+    check_denied(
+        KIND_CALL, 200, "{\"data\":1,\"error\":{\"code\":\"conflict\"}}", HB_CONFLICT, NULL);
     check_denied(KIND_CONNECT, 401, "", HB_UNAUTHORIZED, NULL);
     check_denied(KIND_CONNECT, 401, "<html>", HB_UNAUTHORIZED, NULL);
     check_denied(KIND_PUBLISH, 403, "{\"error\":{\"message\":\"No\"}}", HB_FORBIDDEN, "No");
-    check_denied(KIND_CALL, 200, "{\"error\":{\"code\":\"rate_limited\",\"retry_after\":1500}}", HB_RATE_LIMITED, NULL);
+    check_denied(KIND_CALL, 200, "{\"error\":{\"code\":\"rate_limited\",\"retry_after\":1500}}",
+        HB_RATE_LIMITED, NULL);
     CHECK_INT(answer.out.retry_after_ms, 1500);
 }
 
@@ -397,7 +412,9 @@ TEST(rooms_and_users_are_told_as_they_come_and_go)
     CHECK(ledger_room(l, 1, 1000, str("lobby"), true, false));
     CHECK(!ledger_room(l, 2, 1000, str("lobby"), true, false));
     CHECK(!ledger_user(l, 3, 1000, str("alice"), true));
-    check_batch(l, 10, 2, "{\"type\":\"room_occupied\",\"ts\":1,\"room\":\"lobby\"},{\"type\":\"user_online\",\"ts\":3,\"user\":\"alice\"}");
+    check_batch(l, 10, 2,
+        "{\"type\":\"room_occupied\",\"ts\":1,\"room\":\"lobby\"},{\"type\":\"user_online\",\"ts\":"
+        "3,\"user\":\"alice\"}");
     ledger_settle(l, true);
     CHECK(!ledger_room(l, 4, 1000, str("lobby"), false, false));
     CHECK(ledger_room(l, 4, 1000, str("lobby"), false, false)); /* a grace begins */
@@ -477,7 +494,8 @@ TEST(what_nobody_wants_is_counted_and_not_told)
 TEST(a_credential_is_remembered_for_its_time)
 {
     struct remember *r = remember_create();
-    hb_outcome who = {.size = sizeof(who), .user = str("alice"), .rights = str("{}"), .expires_at = 5};
+    hb_outcome who = {
+        .size = sizeof(who), .user = str("alice"), .rights = str("{}"), .expires_at = 5};
     remember_put(r, str("token"), &who, 1000);
     const hb_outcome *known = remember_get(r, str("token"), 999);
     CHECK(known);
