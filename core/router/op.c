@@ -50,6 +50,7 @@ void op_free(struct op *op)
     chain_finish(&op->chain);
     home_req_finish(&op->req);
     msg_unref(op->req.message);
+    free(op->scope);
     free(op);
 }
 

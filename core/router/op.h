@@ -28,6 +28,7 @@ struct op {
     hb_sid sid;
     enum op_origin origin;
     struct batch *batch;       /* OP_BATCH; valid as long as its session is */
+    char *scope;               /* owned: whose key it is; outlives the session */
     struct membership *membership; /* JOIN: held in reserve until it is answered */
     hb_op f;                   /* strings in `bytes` */
     char bytes[];

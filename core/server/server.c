@@ -137,7 +137,7 @@ static bool init_modules(struct server *s)
 
 static void open_listeners(struct worker *w, void *arg)
 {
-    w->site = w->server->sites->site;
+    w->site = arg;
     listen_open(w);
 }
 
@@ -175,7 +175,7 @@ static bool start_workers(struct server *s)
         if (!worker_start(s->workers[i]))
             return false;
     for (int i = 0; i < s->n_workers; i++)
-        worker_call(s->workers[i], open_listeners, NULL);
+        worker_call(s->workers[i], open_listeners, s->sites->site);
     listen_open(s->workers[s->n_workers]);
     return true;
 }

@@ -30,7 +30,7 @@ static void finish_publish(struct session *ss, struct op *op)
     case HB_OK:
         reply_published(ss, op);
         if (!op->req.duplicate)
-            hooks_published(ss->s, (hb_session *)ss, op->f.room, op->f.event, op->f.data);
+            hooks_published(ss->s, (hb_session *)ss, op->f.room, op->f.event, op->req.message->data);
         break;
     case HB_CONFLICT:
         op_fail(ss, op, HB_CONFLICT, HB_STR("this key was used with another event or data"), 0);
@@ -51,15 +51,18 @@ static void on_published(struct home_req *req)
     op_done(ss, op);
 }
 
+/* A user's keys are the user's; without one they are the ticket's. The prefix keeps them apart. The
+ * op may outlive its session, so it keeps a copy. */
 static hb_str scope_of(const struct session *ss, struct op *op)
 {
-    /* a user's keys are the user's; without one they are the ticket's. The prefixes keep them apart. */
-    char *scope = op->chain.remote;
-    if (ss->user)
-        return session_user(ss);
-    scope[0] = '\n';
-    hb_str id = session_public_id(ss, scope + 1);
-    return (hb_str){scope, id.n + 1};
+    char own[SESSION_TICKET_MAX + 1] = "\n";
+    if (op->scope)
+        return str_of(op->scope);
+    if (!ss->user)
+        session_public_id(ss, own + 1);
+    const char *scope = ss->user ? ss->user : own;
+    op->scope = mem_strndup(scope, strlen(scope));
+    return str_of(op->scope);
 }
 
 static void set_key(const struct session *ss, struct op *op)

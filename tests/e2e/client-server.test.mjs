@@ -218,7 +218,9 @@ for (const transport of TRANSPORTS) {
 }
 
 test('switching by hand at every few messages misses none and repeats none', async t => {
-    const server = await start(t);
+    // a publisher that never rests fills a short history within one switch, and that would be told
+    const server = await start(t, { rooms: [{ match: '*', join: 'anyone', publish: 'members',
+        history: { messages: 100_000, age: '5m', bytes: '100MB' } }] });
     const hub = open(t, server, { token: tokenFor('alice'), transports: builtTransports });
     const other = open(t, server, { transports: builtTransports });
     await Promise.all([hub.join('lobby'), other.join('lobby')]);

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { connect } from './lib/client.mjs';
+import { SECRET, tokenFor } from './lib/jwt.mjs';
 import { startHub } from './lib/server.mjs';
 import { until } from './lib/until.mjs';
 
@@ -81,6 +82,26 @@ test('a replay is at the client\'s pace: more history than its outbox holds', as
         await sender.publish('r', { i, data });
     await until(() => client.messages('r').length === 520, 'the replay and what came meanwhile', 30_000);
     assert.deepEqual(client.messages('r').map(m => m.data.i), count(520));
+});
+
+test('a publish that was on its way when its session died, sent again with its key, is there once', async t => {
+    const hub = await startHub(t, { limits: { message_size: '16KiB' },
+        plugins: { load: [{ 'auth-jwt': { secret: SECRET } }] } });
+    const token = tokenFor('alice');
+    for (const i of count(150)) {
+        const room = `r${i}`, first = { type: 'publish', room, data: 1, key: `k${i}`, id: 'first' };
+        const a = await connect(hub, { token });
+        const { cursor } = await a.join(room);
+        a.send(first);
+        a.send('x'.repeat(20_000)); // closes 1009
+        await a.waitClose();
+        const b = await connect(hub, { token });
+        await Promise.all([b.join(room, { since: a.messages(room).at(-1)?.cursor ?? cursor }), b.ok(first)]);
+        await b.publish(room, 2);
+        await until(() => b.messages(room).some(m => m.data === 2), 'the last message');
+        assert.deepEqual([...a.messages(room), ...b.messages(room)].map(m => m.data), [1, 2]);
+        await b.close();
+    }
 });
 
 test('a restart is told: recovered is false', async t => {
