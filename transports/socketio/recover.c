@@ -1,0 +1,321 @@
+#include "recover.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+    BUCKETS = 4096,
+    STORED_MAX = 20000, /* of a worker; then the oldest goes */
+    SWEEP_MS = 5000,
+};
+
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+struct question {
+    char pid[SOCKET_PID + 1];
+    int worker;          /* that asks */
+    hb_sid sid;
+    uint32_t number;
+    struct socket *found;
+    int seen_at;         /* worker that was asked to give it up; -1: none yet */
+    hb_sid seen;
+};
+
+struct record {
+    struct record *chain;           /* in its bucket */
+    struct record *older, *newer;   /* of the stored ones, by time */
+    struct socket *stored;          /* NULL: it is connected */
+    int worker;                     /* where */
+    hb_sid sid;
+    char pid[SOCKET_PID + 1];
+};
+
+struct records {
+    struct record *buckets[BUCKETS];
+    struct record *oldest, *newest;
+    size_t n_stored;
+    hb_timer sweep;
+    bool sweeping;
+};
+
+/* ---- names ---- */
+
+/* Worker and 14 random bytes, 6 bits to a character. */
+void recover_name(const struct worker *w, char pid[SOCKET_PID + 1])
+{
+    unsigned char raw[15];
+    size_t used = 0;
+    while (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
+        ;
+    raw[0] = (unsigned char)w->ctx->worker;
+    for (size_t i = 0; i < sizeof(raw); i += 3) {
+        uint32_t three = (uint32_t)raw[i] << 16 | (uint32_t)raw[i + 1] << 8 | raw[i + 2];
+        for (int shift = 18; shift >= 0; shift -= 6)
+            pid[used++] = digits[three >> shift & 63];
+    }
+    pid[used] = '\0';
+}
+
+static int digit_of(char c)
+{
+    const char *at = c ? strchr(digits, c) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+/* The worker that keeps its entry; -1: no pid of this node. */
+static int keeper_of(const struct worker *w, const char *pid)
+{
+    int worker = digit_of(pid[0]) << 2 | digit_of(pid[1]) >> 4;
+    return worker >= 0 && worker < w->ctx->host->workers() ? worker : -1;
+}
+
+static struct record **bucket(struct records *r, const char *pid)
+{
+    uint32_t hash = 0; /* pids are random: some of their characters are as good as a hash */
+    for (int i = 4; i < 12; i++)
+        hash = hash * 64 + (uint32_t)digit_of(pid[i]);
+    return &r->buckets[hash % BUCKETS];
+}
+
+static struct record *look_up(struct records *r, const char *pid)
+{
+    struct record *e = *bucket(r, pid);
+    while (e && strcmp(e->pid, pid) != 0)
+        e = e->chain;
+    return e;
+}
+
+/* ---- the table of this worker ---- */
+
+struct records *records_create(void)
+{
+    return calloc(1, sizeof(struct records));
+}
+
+static void unqueue(struct records *r, struct record *e)
+{
+    if (!e->stored)
+        return;
+    *(e->older ? &e->older->newer : &r->oldest) = e->newer;
+    *(e->newer ? &e->newer->older : &r->newest) = e->older;
+    e->older = e->newer = NULL;
+    r->n_stored--;
+}
+
+static void destroy(struct records *r, struct record *e)
+{
+    struct record **at = bucket(r, e->pid);
+    while (*at != e)
+        at = &(*at)->chain;
+    *at = e->chain;
+    unqueue(r, e);
+    socket_free(e->stored);
+    free(e);
+}
+
+void records_destroy(struct records *r)
+{
+    for (size_t i = 0; r && i < BUCKETS; i++)
+        while (r->buckets[i])
+            destroy(r, r->buckets[i]);
+    free(r);
+}
+
+static struct record *look_up_or_create(struct records *r, const char *pid)
+{
+    struct record *e = look_up(r, pid);
+    if (e)
+        return e;
+    e = calloc(1, sizeof(*e));
+    if (!e)
+        return NULL;
+    struct record **at = bucket(r, pid);
+    memcpy(e->pid, pid, sizeof(e->pid));
+    e->chain = *at;
+    *at = e;
+    return e;
+}
+
+static void expire(struct worker *w)
+{
+    struct records *r = w->records;
+    uint64_t now = w->ctx->host->now_ms();
+    while (r->oldest && (r->oldest->stored->rest->expires_ms <= now || r->n_stored > STORED_MAX))
+        destroy(r, r->oldest);
+}
+
+static void on_sweep(const hb_ctx *ctx, hb_timer *t)
+{
+    struct worker *w = t->owner;
+    expire(w);
+    w->records->sweeping = w->records->oldest != NULL;
+    if (w->records->sweeping)
+        ctx->host->timer_set(ctx, t, SWEEP_MS);
+}
+
+static void keep(struct worker *w, struct socket *s)
+{
+    struct records *r = w->records;
+    struct record *e = look_up_or_create(r, s->pid);
+    if (!e) {
+        socket_free(s);
+        return;
+    }
+    unqueue(r, e);
+    socket_free(e->stored);
+    e->stored = s;
+    if (!s->rest->expires_ms)
+        s->rest->expires_ms = w->ctx->host->now_ms() + (uint64_t)w->options->recovery;
+    e->older = r->newest;
+    *(r->newest ? &r->newest->newer : &r->oldest) = e;
+    r->newest = e;
+    r->n_stored++;
+    expire(w);
+    if (r->sweeping)
+        return;
+    r->sweeping = true;
+    r->sweep.fire = on_sweep;
+    r->sweep.owner = w;
+    w->ctx->host->timer_set(w->ctx, &r->sweep, SWEEP_MS);
+}
+
+/* ---- between workers ---- */
+
+static struct worker *here(const hb_ctx *ctx)
+{
+    return ctx->local;
+}
+
+static void post(const hb_ctx *ctx, int worker, void (*fn)(const hb_ctx *ctx, void *arg), void *arg)
+{
+    ctx->host->post(ctx, worker, fn, arg);
+}
+
+static void on_store(const hb_ctx *ctx, void *arg)
+{
+    keep(here(ctx), arg);
+}
+
+void recover_store(struct worker *w, struct socket *s)
+{
+    int keeper = keeper_of(w, s->pid);
+    if (keeper == w->ctx->worker)
+        keep(w, s);
+    else if (keeper >= 0)
+        post(w->ctx, keeper, on_store, s);
+    else
+        socket_free(s);
+}
+
+struct whereabouts {
+    char pid[SOCKET_PID + 1];
+    int worker; /* -1: it left for good */
+    hb_sid sid;
+};
+
+static void on_whereabouts(const hb_ctx *ctx, void *arg)
+{
+    struct whereabouts *where = arg;
+    struct records *r = here(ctx)->records;
+    struct record *e = where->worker >= 0 ? look_up_or_create(r, where->pid) : look_up(r, where->pid);
+    if (e && where->worker < 0) {
+        destroy(r, e);
+    } else if (e) {
+        unqueue(r, e);
+        socket_free(e->stored);
+        e->stored = NULL;
+        e->worker = where->worker;
+        e->sid = where->sid;
+    }
+    free(where);
+}
+
+static void send_whereabouts(struct worker *w, const char *pid, int worker, hb_sid sid)
+{
+    struct whereabouts *where = malloc(sizeof(*where));
+    int keeper = keeper_of(w, pid);
+    if (!where || keeper < 0) {
+        free(where);
+        return;
+    }
+    *where = (struct whereabouts){.worker = worker, .sid = sid};
+    memcpy(where->pid, pid, sizeof(where->pid));
+    if (keeper == w->ctx->worker)
+        on_whereabouts(w->ctx, where);
+    else
+        post(w->ctx, keeper, on_whereabouts, where);
+}
+
+void recover_enter(struct worker *w, const char *pid, hb_sid sid)
+{
+    send_whereabouts(w, pid, w->ctx->worker, sid);
+}
+
+void recover_leave(struct worker *w, const char *pid)
+{
+    send_whereabouts(w, pid, -1, 0);
+}
+
+/* ---- questions ---- */
+
+static void on_answer(const hb_ctx *ctx, void *arg)
+{
+    struct question *q = arg;
+    if (!enter_found(ctx, q->sid, q->number, q->found) && q->found)
+        recover_store(here(ctx), q->found);
+    free(q);
+}
+
+static void on_question(const hb_ctx *ctx, void *arg);
+
+/* On the worker where it was connected. Back to the keeper, who by then has it if it ended itself. */
+static void on_give_up(const hb_ctx *ctx, void *arg)
+{
+    struct question *q = arg;
+    q->found = socket_steal(ctx, q->seen, q->pid);
+    struct worker *w = here(ctx);
+    post(ctx, keeper_of(w, q->pid), on_question, q);
+}
+
+/* On the keeper's. */
+static void on_question(const hb_ctx *ctx, void *arg)
+{
+    struct question *q = arg;
+    struct worker *w = here(ctx);
+    struct record *e = look_up(w->records, q->pid);
+    expire(w);
+    e = e ? look_up(w->records, q->pid) : NULL;
+    if (!q->found && e && e->stored) {
+        unqueue(w->records, e);
+        q->found = e->stored;
+        e->stored = NULL;
+        destroy(w->records, e);
+    } else if (!q->found && e && q->seen_at < 0) {
+        q->seen_at = e->worker;
+        q->seen = e->sid;
+        post(ctx, e->worker, on_give_up, q);
+        return;
+    }
+    post(ctx, q->worker, on_answer, q);
+}
+
+bool recover_ask(struct worker *w, hb_str pid, hb_sid sid, uint32_t number)
+{
+    struct question *q = pid.n == SOCKET_PID ? calloc(1, sizeof(*q)) : NULL;
+    if (!q)
+        return false;
+    memcpy(q->pid, pid.p, SOCKET_PID);
+    int keeper = keeper_of(w, q->pid);
+    for (size_t i = 0; keeper >= 0 && i < SOCKET_PID; i++)
+        keeper = digit_of(q->pid[i]) < 0 ? -1 : keeper;
+    if (keeper < 0) {
+        free(q);
+        return false;
+    }
+    q->worker = w->ctx->worker;
+    q->sid = sid;
+    q->number = number;
+    q->seen_at = -1;
+    post(w->ctx, keeper, on_question, q);
+    return true;
+}

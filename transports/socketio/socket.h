@@ -1,0 +1,112 @@
+/*
+ * Socket.IO 5 on an Engine.IO connection: namespaces entered and left, events as ops, replies as
+ * acks, attachments. A `socket` is one client's place in one namespace; when its connection breaks
+ * it is kept for a while (recover.h) and taken up again. One worker's thread at a time.
+ */
+#ifndef SOCKETIO_SOCKET_H
+#define SOCKETIO_SOCKET_H
+
+#include "packet.h"
+#include "worker.h"
+
+struct conn;
+
+enum { SOCKET_PID = 20, SOCKET_SID = 31 };
+
+enum socket_state {
+    SOCKET_ENTERING,  /* its CONNECT is being dealt with */
+    SOCKET_CONNECTED,
+    SOCKET_GONE       /* the server put it out: what was in flight is ignored for a while */
+};
+
+/* A room that it is in. */
+struct place {
+    struct place *next;
+    uint32_t joined_at;  /* offsets given out by then: later ones know of this room */
+    uint32_t n_cursor, n_room;
+    char text[];         /* the cursor at the join (none: the room keeps no history), then the room */
+};
+
+/* What is kept of a socket whose connection is gone, besides the socket. */
+struct rest {
+    uint64_t expires_ms;
+    uint32_t events;
+    struct place *own;   /* its user's own room; may be NULL */
+    hb_str user, last;   /* last: the cursor after all that was written. Absent user: anonymous */
+    char text[];
+};
+
+struct socket {
+    struct socket *next; /* of its connection */
+    struct place *places;
+    struct rest *rest;   /* NULL while it is connected */
+    uint64_t gone_until;
+    enum socket_state state;
+    char pid[SOCKET_PID + 1]; /* "" : not recoverable */
+    char sid[SOCKET_SID + 1];
+    uint8_t n_space;
+    char space[];
+};
+
+struct entering;
+struct pending;
+struct waiting;
+struct partial;
+
+/* A connection's sockets. */
+struct sockets {
+    struct socket *list;
+    struct entering *entering; /* in order; the first is dealt with */
+    struct pending *pending;   /* ops under way */
+    struct waiting *waiting;   /* acks that clients owe */
+    struct partial *partial;   /* a packet whose attachments are still to come */
+    struct place *own;         /* its user's own room */
+    uint64_t next_ack;
+    uint32_t events;           /* offsets given out */
+    uint16_t n_pending, n_sockets, n_waiting;
+    uint16_t numbers;          /* socket ids given out */
+    bool waits_for_token, started;
+    bool forget;               /* the server ended it for good: nothing is kept */
+};
+
+hb_str socket_space(const struct socket *s);
+
+/* A packet's text (without Engine.IO's digit), or an attachment. */
+void socket_text(struct conn *c, hb_str text);
+void socket_binary(struct conn *c, hb_str base64);
+bool sockets_full(const struct conn *c);
+
+/* The session is over: what may be recovered is stored. Then, when nothing refers to it: free. */
+void sockets_ended(struct conn *c);
+void sockets_finish(struct conn *c);
+
+void socket_free(struct socket *s);
+
+/* hb_transport.event */
+bool socket_event(const hb_ctx *ctx, void *conn, const hb_event *ev);
+
+/* enter.c: CONNECT. */
+void enter_begin(struct conn *c, const struct packet *p);
+void enter_replied(struct conn *c, const hb_event *ev);
+void enter_joined(struct conn *c, const hb_event *ev);
+void enter_caught_up(struct conn *c);
+void enter_abandon(struct conn *c);
+/* What recover_ask was asked for; takes `found` (NULL: nothing). False: nobody asks any more. */
+bool enter_found(const hb_ctx *ctx, hb_sid sid, uint32_t number, struct socket *found);
+
+/* For enter.c. */
+struct socket *socket_find(struct conn *c, hb_str space);
+void socket_remove(struct conn *c, struct socket *s);
+void socket_send_json(struct conn *c, enum packet_type type, hb_str space, const uint64_t *id, hb_str json);
+/* An op whose reply goes to enter_replied. */
+void socket_auth_op(struct conn *c, hb_op *op);
+void socket_leave_rooms(struct conn *c, struct socket *s);
+void place_add(struct place **list, hb_str room, hb_str cursor, uint32_t joined_at);
+void places_free(struct place *list);
+hb_str place_room(const struct place *p);
+hb_str place_cursor(const struct place *p);
+
+/* For recover.c: take the live socket of that name out of its connection, ready to be recovered. */
+struct socket *socket_steal(const hb_ctx *ctx, hb_sid sid, const char *pid);
+
+#endif

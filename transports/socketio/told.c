@@ -1,0 +1,135 @@
+/* What the host tells a connection: replies, rooms joined for it, its end. */
+#include "engine.h"
+#include "ops.h"
+#include "recover.h"
+#include "space.h"
+#include <stdlib.h>
+
+enum { IN_FLIGHT_MS = 5000 }; /* how long packets may cross the server's DISCONNECT */
+
+static void put_out(struct conn *c, struct socket *s)
+{
+    struct bytes text = BYTES_INIT;
+    packet_head(&text, PACKET_DISCONNECT, 0, socket_space(s), NULL);
+    if (!text.failed)
+        engine_send(c, bytes_view(&text));
+    bytes_finish(&text);
+    s->state = SOCKET_GONE;
+    s->gone_until = c->worker->ctx->host->now_ms() + IN_FLIGHT_MS;
+}
+
+static void on_exit_space(struct conn *c, hb_str space)
+{
+    struct socket *s = socket_find(c, space);
+    if (!s || s->state != SOCKET_CONNECTED)
+        return;
+    put_out(c, s);
+    socket_leave_rooms(c, s);
+    ops_forget(c, s);
+    if (s->pid[0])
+        recover_leave(c->worker, s->pid);
+    s->pid[0] = '\0';
+}
+
+/* A client that is told so does not come back by itself; one whose transport just closes does. */
+static void on_bye(struct conn *c, const hb_event *ev)
+{
+    if (ev->reconnect)
+        return;
+    c->sockets.forget = true;
+    for (struct socket *s = c->sockets.list; s; s = s->next) {
+        if (s->state != SOCKET_CONNECTED)
+            continue;
+        put_out(c, s);
+        if (s->pid[0])
+            recover_leave(c->worker, s->pid);
+        s->pid[0] = '\0';
+    }
+}
+
+/* By the server, or because its namespace is entered again. */
+static void on_joined(struct conn *c, const hb_event *ev)
+{
+    struct space_room whose;
+    if (ev->room.p[0] == '@') {
+        places_free(c->sockets.own);
+        c->sockets.own = NULL;
+        place_add(&c->sockets.own, ev->room, ev->cursor, c->sockets.events);
+        return;
+    }
+    space_of(c->worker->options, ev->room, &whose);
+    struct socket *s = socket_find(c, whose.space);
+    const struct place *p = s ? s->places : NULL;
+    while (p && !str_same(place_room(p), ev->room))
+        p = p->next;
+    if (s && !p)
+        place_add(&s->places, ev->room, ev->cursor, c->sockets.events);
+}
+
+static void on_left(struct conn *c, hb_str room)
+{
+    struct space_room whose;
+    space_of(c->worker->options, room, &whose);
+    struct socket *s = socket_find(c, whose.space);
+    for (struct place **at = s ? &s->places : NULL; at && *at; at = &(*at)->next) {
+        struct place *p = *at;
+        if (!str_same(place_room(p), room))
+            continue;
+        *at = p->next;
+        free(p);
+        return;
+    }
+}
+
+/* For this client alone. True: dealt with; else it is encoded. */
+static bool on_message(struct conn *c, const hb_event *ev)
+{
+    if (ev->room.p)
+        return false;
+    if (ev->ask)
+        return ops_ask(c, ev);
+    const struct socket *s = socket_find(c, space_of_host(ev->space));
+    return !s || s->state != SOCKET_CONNECTED;
+}
+
+static bool tell(struct conn *c, const hb_event *ev)
+{
+    switch (ev->kind) {
+    case HB_EV_REPLY:
+        ops_replied(c, ev);
+        return true;
+    case HB_EV_JOINED:
+        enter_joined(c, ev);
+        if (ev->code == HB_OK)
+            on_joined(c, ev);
+        else
+            on_left(c, ev->room); /* a right that was lost */
+        return true;
+    case HB_EV_LEFT:
+        on_left(c, ev->room);
+        return true;
+    case HB_EV_CAUGHT_UP:
+        enter_caught_up(c);
+        return true;
+    case HB_EV_MESSAGE:
+        return on_message(c, ev);
+    case HB_EV_BYE:
+        on_bye(c, ev);
+        return true;
+    case HB_EV_EXIT:
+        on_exit_space(c, space_of_host(ev->space));
+        return true;
+    default:
+        return true;
+    }
+}
+
+bool socket_event(const hb_ctx *ctx, void *conn, const hb_event *ev)
+{
+    struct conn *c = conn;
+    (void)ctx;
+    engine_hold(c);
+    bool dealt_with = c->echo || c->over || tell(c, ev);
+    engine_release(c);
+    return dealt_with;
+}
