@@ -45,7 +45,7 @@ static void finish(struct session *ss)
     if (start.done)
         start.done(session_ctx(ss), ss->conn, code,
             code == HB_OK ? (hb_str){NULL, 0} : HB_STR("none of these rooms may be joined"));
-    if (code != HB_OK)
+    if (ss->state != SESSION_OPEN) /* it was refused for that */
         return;
     presence_started(ss);
     if (ss->n_replays > 0)
