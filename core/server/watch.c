@@ -34,10 +34,11 @@ static void arm_write(struct watch *v)
 static bool tell(struct watch *v, int what)
 {
     struct worker *w = v->worker;
+    const hb_ctx *ctx = v->ctx;
     w->watching = v;
-    host_enter(v->ctx);
-    v->ready(v->ctx, v->fd, what, v->arg);
-    host_leave(v->ctx);
+    host_enter(ctx);
+    v->ready(ctx, v->fd, what, v->arg);
+    host_leave(ctx);
     bool alive = w->watching == v;
     w->watching = NULL;
     return alive;
