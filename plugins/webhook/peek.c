@@ -186,7 +186,7 @@ static bool value(struct scan *s, int depth)
 
 static struct scan scan_of(hb_str text)
 {
-    const unsigned char *p = (const unsigned char *)text.p;
+    const unsigned char *p = (const unsigned char *)(text.p ? text.p : "");
     return (struct scan){p, p + text.n};
 }
 
