@@ -60,8 +60,8 @@ void homes_destroy(struct shard *s)
         return;
     while ((e = map_next(&hs->rooms, &pos))) {
         struct home *h = e->value;
+        hs->backend->room_close(hs->ctx, h->state); /* completes what is under way, which may set the timer */
         timer_cancel(&s->wheel, &h->idle);
-        hs->backend->room_close(hs->ctx, h->state);
         free(h);
     }
     map_finish(&hs->rooms);

@@ -29,17 +29,18 @@ static void discard_losing(struct mail *mail)
     free(container_of(mail, struct losing, mail));
 }
 
-/* By mail even to this worker: who goes away leaves the room, which the backend is working on. */
+/* Here at once: what is delivered next must not reach who stands before the hole. */
 void home_lost(hb_room *room)
 {
     struct home *h = (struct home *)room;
     hb_str name = home_name(h);
     for (int w = 0; w < h->s->hub->n_workers; w++) {
-        if (h->here[w] == 0)
+        if (h->here[w] == 0 || w == h->s->index)
             continue;
         struct losing *l = mem_alloc(sizeof(*l) + name.n);
         *l = (struct losing){.mail = {.deliver = on_losing, .discard = discard_losing}, .n = (uint32_t)name.n};
         memcpy(l->room, name.p, name.n);
         shard_post(h->s->hub, w, &l->mail);
     }
+    lose_here(h->s, name);
 }
