@@ -1,0 +1,39 @@
+#include "room.h"
+#include "script.h"
+#include <stdio.h>
+
+static hb_str number(int64_t n, char out[static 24])
+{
+    return (hb_str){out, (size_t)snprintf(out, 24, "%lld", (long long)n)};
+}
+
+void page_ask(struct room *r, struct command *c, const hb_pos *since, bool newest, size_t limit, size_t max_bytes)
+{
+    char stream[KEY_MAX], last[KEY_MAX], from[POS_TEXT_MAX], n[24], bytes[24], age[24], keep[24];
+    hb_pos nowhere = {UINT64_MAX, 0};
+    const struct options *o = worker_options(r->w);
+    hb_str words[] = {HB_STR("EVALSHA"), {script_sha(SCRIPT_READ), SCRIPT_SHA - 1}, HB_STR("2"),
+        worker_key(r->w, 's', room_name(r), stream), worker_key(r->w, 'l', room_name(r), last), {"", 0},
+        number((int64_t)limit, n), number((int64_t)max_bytes, bytes), number(r->keep.age_ms, age),
+        number(r->keep.age_ms + o->positions_ms, keep)};
+    if (!newest)
+        words[5] = (hb_str){from, pos_text(since ? *since : nowhere, from)};
+    pipe_send(&r->w->pipe, c, 10, words, ASK_MS);
+}
+
+bool page_parse(const redisReply *reply, struct page *out)
+{
+    if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements < 2 || reply->elements % 3 != 2)
+        return false;
+    const redisReply *ended = reply_at(reply, 1);
+    *out = (struct page){.n = reply->elements / 3, .reply = reply,
+        .ended = ended->type == REDIS_REPLY_INTEGER && ended->integer == 1};
+    return pos_parse(reply_str(reply_at(reply, 0)), &out->head);
+}
+
+bool page_entry(const struct page *p, size_t i, struct entry *out)
+{
+    return pos_parse(reply_str(reply_at(p->reply, 2 + 3 * i)), &out->id) &&
+        pos_parse(reply_str(reply_at(p->reply, 3 + 3 * i)), &out->prev) &&
+        entry_parse(reply_str(reply_at(p->reply, 4 + 3 * i)), out);
+}

@@ -1,0 +1,52 @@
+/*
+ * The commands of a worker, in order, over its connection: those sent and not answered, those that
+ * wait for the connection. When it breaks, all that may be repeated waits again, in the same order:
+ * this is the journal. Each command is answered exactly once: by Redis, or with NULL when its time is
+ * up or it can't be repeated. Owner: one worker.
+ */
+#ifndef REDIS_PIPE_H
+#define REDIS_PIPE_H
+
+#include "link.h"
+#include "list.h"
+#include <hubbub/backend.h>
+
+struct command {
+    struct list link;
+    char *bytes;           /* hiredis' */
+    size_t n;
+    uint64_t due_ms;       /* when it is given up */
+    uint64_t sent_us;      /* 0: never */
+    bool once;             /* may not be repeated when its outcome is unknown */
+    bool durable;          /* with wait-replica: answered when the replicas have it */
+    bool over;             /* given up; its answer is still to come */
+    const hb_store *store; /* its owner's: kept for `done` when the room is gone */
+    const redisReply *held; /* durable: the answer, until the replicas have it */
+    /* NULL: no answer; `sent_us` says whether it may have happened. Frees what embeds it. */
+    void (*done)(struct command *c, const redisReply *reply);
+};
+
+struct pipe {
+    struct link link;
+    struct list sent, waiting;   /* struct command */
+    struct list unsure;          /* durable ones with their answer, until WAIT's */
+    size_t bytes;                /* of all commands */
+    hb_timer later;              /* durable: so that one WAIT serves all of a turn */
+    void (*changed)(struct pipe *p, bool up);
+    void *owner;
+};
+
+void pipe_init(struct pipe *p, const hb_ctx *ctx, void (*changed)(struct pipe *p, bool up), void *owner);
+void pipe_finish(struct pipe *p);        /* answers all with NULL */
+/* `c` is zeroed but for `done`, `once`, `durable`. */
+void pipe_send(struct pipe *p, struct command *c, int n, const hb_str *words, int64_t for_ms);
+/* Is there room in the journal? */
+bool pipe_has_room(const struct pipe *p, size_t n);
+/* Now and then: give up what is due, drop a connection that does not answer. */
+void pipe_tick(struct pipe *p);
+static inline bool pipe_is_up(const struct pipe *p)
+{
+    return p->link.state == LINK_UP;
+}
+
+#endif

@@ -1,0 +1,200 @@
+/*
+ * redis: rooms that span machines. Each worker has two connections, one for commands (pipe.c) and one
+ * that listens (sub.c), and the rooms whose home it is (room.c). Here: the module, the backend role,
+ * and what happens by the clock.
+ */
+#include "resolve.h"
+#include "room.h"
+#include "script.h"
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+enum { VERIFIED_MS = 15000 };
+
+hb_str worker_key(const struct worker *w, char kind, hb_str name, char out[static KEY_MAX])
+{
+    size_t n = worker_shared(w)->n_prefix;
+    memcpy(out, worker_options(w)->prefix, n);
+    out[n] = ':';
+    out[n + 1] = kind;
+    out[n + 2] = ':';
+    memcpy(out + n + 3, name.p, name.n);
+    return (hb_str){out, n + 3 + name.n};
+}
+
+uint64_t worker_now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* --- the role -------------------------------------------------------------------------------------- */
+
+static void *on_open(const hb_ctx *ctx, hb_room *room, hb_str name, const hb_keep *keep)
+{
+    return room_open(ctx->local, room, name, keep);
+}
+
+static void on_close(const hb_ctx *ctx, void *state)
+{
+    room_close(state);
+}
+
+/* What it confirmed to publishers is verified for a while, also when nobody is there. */
+static int64_t on_idle_ms(const hb_ctx *ctx, void *state)
+{
+    const struct room *r = state;
+    uint64_t now = ctx->host->now_ms();
+    return r->acked_ms && now - r->acked_ms < VERIFIED_MS ? (int64_t)(r->acked_ms + VERIFIED_MS - now) : 0;
+}
+
+static void on_interest(const hb_ctx *ctx, void *state, bool members)
+{
+    room_interest(state, members);
+}
+
+static void on_publish(const hb_ctx *ctx, void *state, hb_message *message, const hb_key *key, hb_done *done)
+{
+    publish_send(state, message, key, done);
+}
+
+static void on_lookup(const hb_ctx *ctx, void *state, const hb_key *key, hb_done *done)
+{
+    publish_lookup(state, key, done);
+}
+
+static void on_position(const hb_ctx *ctx, void *state, hb_done *done)
+{
+    ask_position(state, done);
+}
+
+static void on_read(const hb_ctx *ctx, void *state, const hb_pos *since, size_t limit, size_t max_bytes, hb_done *done)
+{
+    ask_read(state, since, limit, max_bytes, done);
+}
+
+static const hb_backend backend = {
+    .size = sizeof(hb_backend),
+    .room_open = on_open,
+    .room_close = on_close,
+    .idle_ms = on_idle_ms,
+    .interest = on_interest,
+    .publish = on_publish,
+    .lookup = on_lookup,
+    .position = on_position,
+    .read = on_read,
+};
+
+/* --- the worker ------------------------------------------------------------------------------------- */
+
+static void tell_up(struct worker *w)
+{
+    bool up = pipe_is_up(&w->pipe) && sub_is_up(&w->sub);
+    if (up != w->up)
+        w->store->up(w->ctx, up);
+    w->up = up;
+}
+
+static void on_pipe_changed(struct pipe *p, bool up)
+{
+    struct worker *w = p->owner;
+    if (up)
+        w->check_due_ms = 0;
+}
+
+static void on_tick(const hb_ctx *ctx, hb_timer *t)
+{
+    struct worker *w = t->owner;
+    uint64_t now = ctx->host->now_ms();
+    struct room *r;
+    size_t at = 0;
+    pipe_tick(&w->pipe);
+    sub_tick(&w->sub);
+    while ((r = table_next(&w->rooms, &at)))
+        room_tick(r, now);
+    if (pipe_is_up(&w->pipe) && now >= w->check_due_ms) {
+        w->check_due_ms = now + (uint64_t)worker_options(w)->check_ms;
+        check_rooms(w);
+    }
+    tell_up(w);
+    ctx->host->timer_set(ctx, t, TICK_MS);
+}
+
+static int worker_init(const hb_ctx *ctx, void **local)
+{
+    const struct shared *shared = ctx->self;
+    struct worker *w = mem_zalloc(sizeof(*w));
+    *local = w;
+    w->ctx = ctx;
+    w->store = ctx->host->store;
+    if (getrandom(&w->nonce, sizeof(w->nonce), 0) != sizeof(w->nonce))
+        return -1;
+    table_init(&w->rooms);
+    pipe_init(&w->pipe, ctx, on_pipe_changed, w);
+    sub_init(&w->sub, w);
+    w->pipe.link.place = w->sub.link.place = shared->place;
+    w->pipe.link.login = w->sub.link.login = shared->login;
+    w->tick = (hb_timer){.fire = on_tick, .owner = w};
+    w->up = true;
+    tell_up(w);
+    link_open(&w->pipe.link);
+    link_open(&w->sub.link);
+    ctx->host->timer_set(ctx, &w->tick, TICK_MS);
+    return 0;
+}
+
+static void worker_finish(const hb_ctx *ctx)
+{
+    struct worker *w = ctx->local;
+    ctx->host->timer_cancel(ctx, &w->tick);
+    pipe_finish(&w->pipe);
+    sub_finish(&w->sub);
+    table_finish(&w->rooms);
+    free(w);
+}
+
+/* --- the module ------------------------------------------------------------------------------------- */
+
+static int check(const hb_host *host, const void *options, char *error, size_t error_size)
+{
+    const char *fault = settings_fault(options);
+    if (!fault)
+        return 0;
+    snprintf(error, error_size, "%s", fault);
+    return -1;
+}
+
+static int init(const hb_ctx *ctx, void **self, char *error, size_t error_size)
+{
+    const struct options *o = ctx->options;
+    struct shared *s = mem_zalloc(sizeof(*s));
+    *self = s;
+    const char *fault = settings_fault(o);
+    if (!fault)
+        fault = url_parse(o->url, &s->place, &s->login);
+    if (!fault && !reply_init())
+        fault = "out of memory";
+    if (fault) {
+        snprintf(error, error_size, "%s", fault);
+        free(s);
+        return -1;
+    }
+    s->n_prefix = strlen(o->prefix);
+    script_init();
+    return 0;
+}
+
+static void finish(const hb_ctx *ctx)
+{
+    resolve_finish();
+    free(ctx->self);
+}
+
+HB_EXPORT extern const hb_module hubbub_module;
+const hb_module hubbub_module = {HB_MODULE("redis", HB_VERSION),
+    .description = "Rooms that span machines, over a shared Redis; nothing is lost silently.",
+    .options = settings_table, .options_size = sizeof(struct options), .backend = &backend, .init = init,
+    .check = check, .finish = finish, .worker_init = worker_init, .worker_finish = worker_finish};

@@ -1,0 +1,102 @@
+#include "room.h"
+#include <string.h>
+
+struct room *room_find(struct worker *w, hb_str name)
+{
+    return table_get(&w->rooms, name);
+}
+
+/* --- what happens to its channel ------------------------------------------------------------------ */
+
+void room_confirmed(struct room *r)
+{
+    r->subscribed = true;
+    if (room_keeps(r)) {
+        fill_start(r);
+        return;
+    }
+    r->has_last = true;
+    ask_run_waiting(r);
+}
+
+void room_silent(struct room *r)
+{
+    r->subscribed = false;
+    r->unconfirmed = 0;
+    publish_silent(r);
+}
+
+void room_push(struct room *r, hb_str payload)
+{
+    struct entry e;
+    if (!push_parse(payload, &e) || (room_keeps(r) && e.id.hi == 0)) {
+        r->w->ctx->host->log(r->w->ctx, HB_LOG_WARN, "redis-junk", "a push that is none of ours");
+        return;
+    }
+    if (publish_pushed(r, &e) || (room_keeps(r) && r->has_last && pos_compare(e.id, r->last) <= 0))
+        return;
+    hb_message *m = order_message(r, &e);
+    if (!m)
+        return; /* out of memory: the next one shows the gap */
+    order_take(r, e.id, e.prev, m, true);
+    r->w->store->unref(m);
+}
+
+void room_tick(struct room *r, uint64_t now_ms)
+{
+    ask_tick(r, now_ms);
+    publish_tick(r, now_ms);
+    if (r->gap_due_ms && now_ms >= r->gap_due_ms && r->subscribed)
+        fill_start(r);
+}
+
+/* --- the backend role ----------------------------------------------------------------------------- */
+
+struct room *room_open(struct worker *w, hb_room *home, hb_str name, const hb_keep *keep)
+{
+    struct room *r = mem_zalloc(sizeof(*r) + name.n + 1);
+    r->w = w;
+    r->home = home;
+    r->keep = *keep;
+    r->refreshed_ms = w->ctx->host->now_ms();
+    r->n_name = (uint16_t)name.n;
+    memcpy(r->name, name.p, name.n);
+    list_init(&r->held);
+    list_init(&r->publishes);
+    list_init(&r->lookups);
+    list_init(&r->asks);
+    list_init(&r->recent);
+    table_put(&w->rooms, room_name(r), r);
+    return r;
+}
+
+void room_interest(struct room *r, bool members)
+{
+    if (r->interested == members)
+        return;
+    r->interested = members;
+    r->has_last = false;
+    order_forget(r);
+    fill_forget(r);
+    if (members) {
+        sub_want(&r->w->sub, r);
+        return;
+    }
+    publish_silent(r);
+    r->subscribed = false;
+    sub_unwant(&r->w->sub, r);
+    ask_run_waiting(r);
+}
+
+void room_close(struct room *r)
+{
+    room_interest(r, false);
+    publish_forget(r);
+    publish_forget_lookups(r);
+    ask_forget(r);
+    fill_forget(r);
+    order_forget(r);
+    sub_forget(&r->w->sub, r);
+    table_remove(&r->w->rooms, room_name(r));
+    free(r);
+}

@@ -1,0 +1,117 @@
+#include "script.h"
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * A room has a stream, and a key that holds the position of its last entry. That key is there from
+ * the first join or publish on, with a position made from the clock, so that an empty room has a
+ * position of its own too, and a Redis that was emptied never has the same one again. Each entry
+ * holds the position before it: a reader believes what continues its own position, and nothing else.
+ */
+#define NOW \
+    "local t = redis.call('TIME')\n" \
+    "local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)\n"
+
+/* KEYS stream, last, key. ARGV entry, channel, messages, age, how long positions are kept, digest,
+ * window of the key, token. → "0 id prev" stored, "1 id token" known already, of whom, "2 id token" known
+ * with another digest */
+static const char publish[] =
+    "local known = redis.call('GET', KEYS[3])\n"
+    "if known then\n"
+    "  local id, digest, token = string.match(known, '^(%S+) (%S+) (%S+)$')\n"
+    "  if id then return (digest == ARGV[6] and '1 ' or '2 ') .. id .. ' ' .. token end\n"
+    "end\n"
+    NOW
+    "local prev, ms, seq = redis.call('GET', KEYS[2]), now, 0\n"
+    "if prev then\n"
+    "  local pm, ps = string.match(prev, '^(%d+)-(%d+)$')\n"
+    "  if pm and tonumber(pm) >= ms then ms = tonumber(pm); seq = tonumber(ps) + 1 end\n"
+    "else\n"
+    "  prev = string.format('%.0f-0', ms); seq = 1\n"
+    "end\n"
+    "local id = string.format('%.0f-%.0f', ms, seq)\n"
+    "local made = redis.pcall('XADD', KEYS[1], 'MAXLEN', ARGV[3], id, 'p', prev, 'm', ARGV[1])\n"
+    "if type(made) == 'table' then\n" /* the stream outlived its last position, and is ahead of it */
+    "  if not string.find(made.err, 'equal or smaller', 1, true) then return made end\n"
+    "  id = redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[3], '*', 'p', prev, 'm', ARGV[1])\n"
+    "end\n"
+    "if now % 16 == 0 then\n" /* readers leave out what is too old; this is for the memory */
+    "  redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f-0', now - ARGV[4]))\n"
+    "end\n"
+    "redis.call('PEXPIRE', KEYS[1], ARGV[4])\n"
+    "redis.call('SET', KEYS[2], id, 'PX', ARGV[5])\n"
+    "redis.call('SET', KEYS[3], id .. ' ' .. ARGV[6] .. ' ' .. ARGV[8], 'PX', ARGV[7])\n"
+    "redis.call('PUBLISH', ARGV[2], id .. ' ' .. prev .. ' ' .. ARGV[1])\n"
+    "return '0 ' .. id .. ' ' .. prev\n";
+
+/* KEYS stream, last. ARGV since ('' for the newest), how many, how many bytes, age, how long
+ * positions are kept. → {last, 1 when nothing more is behind, id, prev, entry, id, prev, entry, …} */
+static const char read_page[] =
+    NOW
+    "local head = redis.call('GET', KEYS[2])\n"
+    "if not head then\n"
+    "  head = string.format('%.0f-0', now)\n"
+    "  redis.call('SET', KEYS[2], head, 'PX', ARGV[5])\n"
+    "end\n"
+    "local since, limit, bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])\n"
+    "local min = now - tonumber(ARGV[4])\n"
+    "if min < 0 then min = 0 end\n"
+    "local oldest, back = string.format('%.0f-0', min), since == ''\n"
+    "local from, got, size, ended = back and '+' or oldest, {}, 0, true\n"
+    "if not back and tonumber(string.match(since, '^%d+')) >= min then from = '(' .. since end\n"
+    "while #got < limit do\n"
+    "  local want = math.min(32, limit - #got)\n"
+    "  local part = back and redis.call('XREVRANGE', KEYS[1], from, oldest, 'COUNT', want)\n"
+    "    or redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', want)\n"
+    "  for _, e in ipairs(part) do\n"
+    "    size = size + #(e[2][4] or '')\n"
+    "    if #got > 0 and size > bytes then want = 0; ended = false; break end\n"
+    "    got[#got + 1] = e\n"
+    "  end\n"
+    "  if #part < want or want == 0 then break end\n"
+    "  from = '(' .. part[#part][1]\n"
+    "  if #got >= limit then ended = false end\n"
+    "end\n"
+    "local out = {head, ended and 1 or 0}\n"
+    "for i = 1, #got do\n"
+    "  local e = got[back and #got + 1 - i or i]\n"
+    "  out[#out + 1] = e[1]; out[#out + 1] = e[2][2] or ''; out[#out + 1] = e[2][4] or ''\n"
+    "end\n"
+    "return out\n";
+
+/* Somebody has seen what the stream has lost: nobody's position continues from here on. KEYS last.
+ * ARGV the last position as it was found, how long positions are kept. */
+static const char break_off[] =
+    "local head = redis.call('GET', KEYS[1])\n"
+    "if head ~= ARGV[1] then return head end\n"
+    NOW
+    "local ms, seq = now, 0\n"
+    "local hm, hs = string.match(head, '^(%d+)-(%d+)$')\n"
+    "if hm and tonumber(hm) >= ms then ms = tonumber(hm); seq = tonumber(hs) + 1 end\n"
+    "head = string.format('%.0f-%.0f', ms, seq)\n"
+    "redis.call('SET', KEYS[1], head, 'PX', ARGV[2])\n"
+    "return head\n";
+
+static const char *const texts[SCRIPT_COUNT] = {publish, read_page, break_off};
+static char shas[SCRIPT_COUNT][SCRIPT_SHA];
+
+const char *script_text(enum script which)
+{
+    return texts[which];
+}
+
+const char *script_sha(enum script which)
+{
+    return shas[which];
+}
+
+void script_init(void)
+{
+    for (int i = 0; i < SCRIPT_COUNT; i++) {
+        unsigned char raw[SHA_DIGEST_LENGTH];
+        SHA1((const unsigned char *)texts[i], strlen(texts[i]), raw);
+        for (int k = 0; k < SHA_DIGEST_LENGTH; k++)
+            snprintf(shas[i] + 2 * k, 3, "%02x", raw[k]);
+    }
+}

@@ -1,0 +1,134 @@
+#include "wire.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { FLAG_SERVER = 1, FLAG_USER = 2, NAME_MAX_BYTES = 256 };
+
+static char *digits(uint64_t n, char *out)
+{
+    char text[20];
+    int at = 20;
+    do
+        text[--at] = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    memcpy(out, text + at, (size_t)(20 - at));
+    return out + (20 - at);
+}
+
+size_t pos_text(hb_pos pos, char out[static POS_TEXT_MAX])
+{
+    char *end = digits(pos.hi, out);
+    *end++ = '-';
+    end = digits(pos.lo, end);
+    *end = '\0';
+    return (size_t)(end - out);
+}
+
+static bool number(const char **at, const char *end, uint64_t *out)
+{
+    const char *start = *at;
+    uint64_t n = 0;
+    for (; *at < end && **at >= '0' && **at <= '9'; (*at)++) {
+        unsigned digit = (unsigned)(**at - '0');
+        if (n > (UINT64_MAX - digit) / 10)
+            return false;
+        n = n * 10 + digit;
+    }
+    *out = n;
+    return *at > start;
+}
+
+bool pos_parse(hb_str text, hb_pos *out)
+{
+    const char *at = text.p, *end = text.p + text.n;
+    hb_pos pos;
+    if (!text.p || !number(&at, end, &pos.hi) || at == end || *at++ != '-' || !number(&at, end, &pos.lo) || at != end)
+        return false;
+    *out = pos;
+    return true;
+}
+
+int pos_compare(hb_pos a, hb_pos b)
+{
+    if (a.hi != b.hi)
+        return a.hi < b.hi ? -1 : 1;
+    return a.lo == b.lo ? 0 : a.lo < b.lo ? -1 : 1;
+}
+
+/* Against junk and damage, not against malice: who may write to Redis may publish. */
+static uint32_t checksum(const unsigned char *p, size_t n)
+{
+    uint64_t h = 0xcbf29ce484222325u ^ n;
+    for (; n >= 8; p += 8, n -= 8) {
+        uint64_t word;
+        memcpy(&word, p, 8);
+        h = (h ^ word) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 29;
+    }
+    for (; n > 0; p++, n--)
+        h = (h ^ *p) * 0x100000001b3u;
+    return (uint32_t)(h ^ h >> 32);
+}
+
+size_t entry_size(const hb_message *m)
+{
+    return ENTRY_HEAD + m->event.n + m->user.n + m->data.n;
+}
+
+void entry_write(const hb_message *m, struct token token, char *out)
+{
+    uint16_t event = (uint16_t)m->event.n, user = (uint16_t)m->user.n;
+    size_t n = entry_size(m);
+    memcpy(out, "hb1", 3);
+    out[3] = (char)((m->server ? FLAG_SERVER : 0) | (m->user.p ? FLAG_USER : 0));
+    memcpy(out + 8, &token, 16);
+    memcpy(out + 24, &event, 2);
+    memcpy(out + 26, &user, 2);
+    char *at = out + ENTRY_HEAD;
+    memcpy(at, m->event.p, m->event.n);
+    if (m->user.n)
+        memcpy(at + m->event.n, m->user.p, m->user.n);
+    memcpy(at + m->event.n + m->user.n, m->data.p, m->data.n);
+    uint32_t sum = checksum((unsigned char *)out + 8, n - 8) ^ (unsigned char)out[3];
+    memcpy(out + 4, &sum, 4);
+}
+
+bool entry_parse(hb_str bytes, struct entry *out)
+{
+    const char *p = bytes.p;
+    uint16_t event, user;
+    uint32_t sum;
+    if (!p || bytes.n < ENTRY_HEAD || memcmp(p, "hb1", 3) != 0)
+        return false;
+    memcpy(&sum, p + 4, 4);
+    memcpy(&event, p + 24, 2);
+    memcpy(&user, p + 26, 2);
+    if (event > NAME_MAX_BYTES || user > NAME_MAX_BYTES || (size_t)ENTRY_HEAD + event + user > bytes.n ||
+        sum != (checksum((const unsigned char *)p + 8, bytes.n - 8) ^ (unsigned char)p[3]))
+        return false;
+    memcpy(&out->token, p + 8, 16);
+    out->server = p[3] & FLAG_SERVER;
+    out->event = (hb_str){p + ENTRY_HEAD, event};
+    out->user = p[3] & FLAG_USER ? (hb_str){p + ENTRY_HEAD + event, user} : (hb_str){NULL, 0};
+    out->data = (hb_str){p + ENTRY_HEAD + event + user, bytes.n - ENTRY_HEAD - event - user};
+    return out->data.n > 0 && event > 0;
+}
+
+static bool word(hb_str *rest, hb_str *out)
+{
+    size_t most = rest->n < POS_TEXT_MAX ? rest->n : POS_TEXT_MAX;
+    const char *space = rest->n ? memchr(rest->p, ' ', most) : NULL;
+    if (!space)
+        return false;
+    *out = (hb_str){rest->p, (size_t)(space - rest->p)};
+    rest->n -= out->n + 1;
+    rest->p = space + 1;
+    return true;
+}
+
+bool push_parse(hb_str payload, struct entry *out)
+{
+    hb_str id, prev;
+    return word(&payload, &id) && word(&payload, &prev) && pos_parse(id, &out->id) && pos_parse(prev, &out->prev) &&
+        entry_parse(payload, out);
+}

@@ -1,0 +1,46 @@
+/*
+ * What stands in Redis: positions as text, messages as bytes. Pure; everything that comes from there
+ * is checked before it is believed.
+ *
+ * An entry's bytes (stream field "m", and the end of a push): magic "hb1", flags, checksum (4),
+ * token (16: the worker that sent it, and its count), length of event (2), of user (2), event, user,
+ * data. Little-endian. A push: "<id> <id before it> " and those bytes; rooms without history have
+ * "0-0" for both.
+ */
+#ifndef REDIS_WIRE_H
+#define REDIS_WIRE_H
+
+#include <hubbub/backend.h>
+
+enum { POS_TEXT_MAX = 44, ENTRY_HEAD = 28 };
+
+/* Names a publish for all time: which worker of which process, and which one of its. */
+struct token {
+    uint64_t worker, count;
+};
+
+struct entry {
+    hb_pos id, prev;
+    struct token token;
+    hb_str event, user, data; /* user absent: none */
+    bool server;
+};
+
+/* Text of a position, NUL-terminated; returns its length. */
+size_t pos_text(hb_pos pos, char out[static POS_TEXT_MAX]);
+bool pos_parse(hb_str text, hb_pos *out);
+int pos_compare(hb_pos a, hb_pos b);
+static inline bool pos_equal(hb_pos a, hb_pos b)
+{
+    return a.hi == b.hi && a.lo == b.lo;
+}
+
+/* How many bytes a message takes, and those bytes. */
+size_t entry_size(const hb_message *m);
+void entry_write(const hb_message *m, struct token token, char *out);
+/* False: not ours, or damaged. Borrows from `bytes`; leaves id and prev alone. */
+bool entry_parse(hb_str bytes, struct entry *out);
+/* A whole push. */
+bool push_parse(hb_str payload, struct entry *out);
+
+#endif

@@ -1,0 +1,46 @@
+/* What one worker of the node has: its two connections, and the rooms whose home it is. */
+#ifndef REDIS_WORKER_H
+#define REDIS_WORKER_H
+
+#include "pipe.h"
+#include "sub.h"
+#include "table.h"
+#include "wire.h"
+#include <hubbub/backend.h>
+
+/* Shared by all workers, immutable after init. */
+struct shared {
+    struct place place;
+    struct login login;
+    size_t n_prefix;
+};
+
+struct worker {
+    const hb_ctx *ctx;
+    const hb_store *store;
+    struct pipe pipe;          /* commands */
+    struct sub sub;            /* pushes */
+    struct table rooms;        /* name → struct room */
+    uint64_t nonce;            /* this worker of this process: first half of its tokens */
+    uint64_t n_tokens;
+    hb_timer tick;
+    uint64_t check_due_ms;
+    bool up;                   /* as last told */
+};
+
+enum { TICK_MS = 250, KEY_MAX = 288, ASK_MS = 5000 /* for anything but a publish */ };
+
+static inline const struct options *worker_options(const struct worker *w)
+{
+    return w->ctx->options;
+}
+static inline const struct shared *worker_shared(const struct worker *w)
+{
+    return w->ctx->self;
+}
+
+/* "<prefix>:<kind>:<name>" */
+hb_str worker_key(const struct worker *w, char kind, hb_str name, char out[static KEY_MAX]);
+uint64_t worker_now_us(void);
+
+#endif
