@@ -54,9 +54,10 @@ function answer(response, status, body) {
 
 /**
  * A request listener. `handlers[type]` gets the question and gives the answer, now or later; nothing
- * means no opinion. What it throws is an answer 500: hubbub does what its `failure` says.
+ * means no opinion. What it throws is an answer 500, so hubbub does what its `failure` says, and goes
+ * to `log`.
  */
-export function webhook({ secret, handlers }) {
+export function webhook({ secret, handlers, log = console.error }) {
     const seen = new Set(); // ids of batches: one may come twice, when its answer was lost
 
     function isRepeated(id) {
@@ -95,7 +96,7 @@ export function webhook({ secret, handlers }) {
             const result = await ask(handler, question, id) ?? null;
             answer(response, result === null ? 204 : 200, result ?? undefined);
         } catch (error) {
-            console.error(error);
+            log(error);
             answer(response, 500);
         }
     };

@@ -40,7 +40,7 @@ async function startBackend(t, handlers = {}, { port } = {}) {
         backend.batches.push(batch);
         backend.events.push(...batch.events);
     };
-    backend.server = createServer(webhook({ secret: SECRET, handlers: kept }));
+    backend.server = createServer(webhook({ secret: SECRET, handlers: kept, log: () => {} }));
     backend.port = await listen(t, backend.server, port);
     backend.url = `http://127.0.0.1:${backend.port}/hubbub`;
     backend.told = (type, match = {}) => until(() => backend.events.find(event => event.type === type
