@@ -5,6 +5,7 @@ import test from 'node:test';
 import { connect } from './lib/client.mjs';
 import { fetchHttp } from './lib/http.mjs';
 import { startHub } from './lib/server.mjs';
+import { until } from './lib/until.mjs';
 
 const TOKEN = 'an admin token';
 const JSON_TYPE = { 'Content-Type': 'application/json' };
@@ -78,6 +79,7 @@ test('/metrics passes promtool and counts what happened', async t => {
     await a.join('r');
     await a.publish('r', 1);
     await a.nextMessage('r');
+    await until(async () => await hub.metric('hubbub_delivery_seconds_count') === 1, 'the delivery to be counted');
     const { text: body } = await hub.admin('/metrics');
     assert.match(body, /^hubbub_connections\{transport="websocket"\} 1$/m);
     assert.match(body, /^hubbub_messages_received_total\{transport="websocket"\} 1$/m);
