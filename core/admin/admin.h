@@ -20,6 +20,9 @@ struct admin_call {
 /* For server_set_admin. */
 void admin_request(struct shard *control, hb_request *req);
 
+/* For server_set_lifecycle. */
+void admin_lifecycle(struct shard *control, const struct config *config, bool first);
+
 /* Answers, for the handlers. */
 void admin_json(struct admin_call *call, int status, hb_str body);
 void admin_text(struct admin_call *call, int status, const char *content_type, hb_str body);
@@ -32,6 +35,25 @@ bool admin_access(struct admin_call *call, bool open);
 void admin_healthz(struct admin_call *call);
 void admin_readyz(struct admin_call *call);
 void admin_metrics(struct admin_call *call);
+void admin_alerts(struct admin_call *call);
+void admin_ui(struct admin_call *call);
+void admin_stats(struct admin_call *call);
+void admin_nodes(struct admin_call *call);
+void admin_plugins(struct admin_call *call);
+void admin_rooms(struct admin_call *call);
+void admin_room(struct admin_call *call);
+void admin_room_presence(struct admin_call *call);
+void admin_room_history(struct admin_call *call);
+void admin_members_add(struct admin_call *call);
+void admin_members_remove(struct admin_call *call);
+void admin_sessions(struct admin_call *call);
+void admin_session(struct admin_call *call);
+void admin_session_end(struct admin_call *call);
+void admin_user_end(struct admin_call *call);
 void admin_publish(struct admin_call *call);
+void admin_broadcast(struct admin_call *call);
+void admin_revoke(struct admin_call *call);
+void admin_reload(struct admin_call *call);
+void admin_drain(struct admin_call *call);
 
 #endif

@@ -69,22 +69,25 @@ enum config_alert_kind {
     ALERT_RATE,              /* its growth per second over rate_ms */
     ALERT_QUANTILE,          /* that quantile of what a histogram took in during over_ms */
     ALERT_SPIKE,             /* against its own mean of the preceding spike.over_ms */
+    ALERT_COLLAPSE,          /* the other way */
 };
 
 struct config_alert {
     const char *alert;       /* its name */
     const char *metric;      /* "name" or "name{label=\"value\"}" */
     int kind;                /* enum config_alert_kind, from what is given */
-    bool has_above, has_below; /* one of them, but for ALERT_SPIKE */
+    const char *of;          /* a metric to divide by; "": none */
+    double of_min;           /* below that the ratio is not looked at */
+    bool has_above, has_below; /* one of them, but for ALERT_SPIKE and ALERT_COLLAPSE */
     double above, below;
-    int64_t rate_ms;
+    int64_t rate_ms;         /* 0: the metric as it is; of ALERT_SPIKE and ALERT_COLLAPSE too */
     double quantile;
     int64_t over_ms;
-    struct {
+    struct config_change {
         double factor;
         int64_t over_ms;
         double floor;
-    } spike;
+    } spike, collapse;
     int64_t for_ms;
     const hb_node *labels, *annotations; /* maps of scalars, or NULL */
     const hb_node *node;
@@ -159,6 +162,7 @@ struct config {
     } log;
     struct { struct config_notify *items; size_t n; } notify;
     struct { struct config_alert *items; size_t n; } alerts;
+    bool alert_defaults;     /* the rules that come with the server, too */
 
     const char *file;        /* as given */
     const hb_node *root;     /* the whole tree: node_get(root, HB_STR("alerts")) */

@@ -322,18 +322,59 @@ static void verify_condition(struct config_alert *a, struct errors *errors)
     bool quantile = given(a->node, "quantile"), over = given(a->node, "over");
     a->has_above = given(a->node, "above");
     a->has_below = given(a->node, "below");
-    a->kind = spike ? ALERT_SPIKE : quantile ? ALERT_QUANTILE : rate ? ALERT_RATE : ALERT_VALUE;
-    if (spike + rate + quantile > 1)
-        errors_at(errors, a->node, "only one of 'rate', 'quantile' and 'spike'");
+    bool collapse = given(a->node, "collapse");
+    a->kind = spike ? ALERT_SPIKE : collapse ? ALERT_COLLAPSE : quantile ? ALERT_QUANTILE
+                                                              : rate ? ALERT_RATE : ALERT_VALUE;
+    if (quantile + (spike || collapse || rate || given(a->node, "of")) > 1)
+        errors_at(errors, a->node, "'quantile' goes with 'above' or 'below' only");
     else if (quantile != over)
         errors_at(errors, a->node, "'quantile' and 'over' go together");
-    else if (a->has_above + a->has_below + spike != 1)
-        errors_at(errors, a->node, "one of 'above', 'below' and 'spike' is needed, and only one");
+    else if (a->has_above + a->has_below + spike + collapse != 1)
+        errors_at(errors, a->node,
+            "one of 'above', 'below', 'spike' and 'collapse' is needed, and only one");
 }
 
+static const char *skip_name(const char *s)
+{
+    while (isalnum((unsigned char)*s) || *s == '_' || *s == ':')
+        s++;
+    return s;
+}
+
+/* A name, or name{label="value",…} */
 static bool is_metric(const char *s)
 {
-    return isalpha((unsigned char)*s) || *s == '_' || *s == ':';
+    if (isdigit((unsigned char)*s) || skip_name(s) == s)
+        return false;
+    s = skip_name(s);
+    if (!*s)
+        return true;
+    do {
+        const char *label = ++s;
+        s = skip_name(s);
+        if (s == label || strncmp(s, "=\"", 2) != 0)
+            return false;
+        s += 2 + strcspn(s + 2, "\"\\");
+        if (*s++ != '"')
+            return false;
+    } while (*s == ',');
+    return strcmp(s, "}") == 0;
+}
+
+static void verify_metric(const struct config_alert *a, const char *key, const char *metric,
+    struct errors *errors)
+{
+    if (given(a->node, key) && !is_metric(metric))
+        errors_at(errors, find(a->node, key), "'%s': expected a metric, name or name{label=\"value\"}",
+            key);
+}
+
+static void verify_once(const struct config *c, size_t i, struct errors *errors)
+{
+    const struct config_alert *a = &c->alerts.items[i];
+    for (size_t j = 0; j < i; j++)
+        if (*a->alert && strcmp(a->alert, c->alerts.items[j].alert) == 0)
+            errors_at(errors, find(a->node, "alert"), "'alert': there are two of that name");
 }
 
 static void verify_alerts(struct config *c, struct errors *errors)
@@ -352,8 +393,9 @@ static void verify_alerts(struct config *c, struct errors *errors)
         verify_condition(a, errors);
         verify_texts(a->labels, "labels", errors);
         verify_texts(a->annotations, "annotations", errors);
-        if (given(a->node, "metric") && !is_metric(a->metric))
-            errors_at(errors, find(a->node, "metric"), "'metric': expected the name of a metric");
+        verify_metric(a, "metric", a->metric, errors);
+        verify_metric(a, "of", a->of, errors);
+        verify_once(c, i, errors);
     }
 }
 

@@ -239,6 +239,7 @@ void request_respond_error(hb_request *req, hb_code code, hb_str message, int64_
         {HB_STR("cache-control"), HB_STR("no-store")}};
     size_t n = 2;
     int status = request_status(code);
+    const struct worker *w = request_of(req)->worker;
     if (status == 429 || status == 503) {
         int64_t ms = retry_after_ms > 0 ? retry_after_ms : RETRY_AFTER_DEFAULT_MS;
         snprintf(seconds, sizeof seconds, "%lld", (long long)((ms + 999) / 1000));
@@ -247,7 +248,8 @@ void request_respond_error(hb_request *req, hb_code code, hb_str message, int64_
     if (status == 401)
         headers[n++] = (hb_header){HB_STR("www-authenticate"), HB_STR("Bearer")};
     request_error_body(&body, code, message);
-    metrics_error(request_of(req)->worker->shard.metrics, code);
+    if (w->shard.index < w->server->n_workers) /* the admin listener has no clients */
+        metrics_error(w->shard.metrics, code);
     request_respond(req, status, headers, n, buf_view(&body));
     buf_finish(&body);
 }

@@ -353,15 +353,22 @@ TEST(alert_rules_have_one_condition)
     CHECK(a->spike.factor == 3 && a->spike.floor == 100);
     CHECK_STR(node_text(node_get(a->labels, HB_STR("severity"))), "warning");
     refuses("alerts: {rules: [{alert: A, metric: m}]}\n",
-        "1:18: one of 'above', 'below' and 'spike' is needed, and only one");
+        "1:18: one of 'above', 'below', 'spike' and 'collapse' is needed, and only one");
     refuses("alerts: {rules: [{alert: A, metric: m, above: 1, spike: {}}]}\n",
-        "1:18: one of 'above', 'below' and 'spike' is needed, and only one");
+        "1:18: one of 'above', 'below', 'spike' and 'collapse' is needed, and only one");
     refuses("alerts: {rules: [{alert: A, metric: m, above: 1, over: 1m}]}\n",
         "1:18: 'quantile' and 'over' go together");
     refuses("alerts: {rules: [{alert: A, metric: m, above: 1, rate: 1m, quantile: 1, over: 1m}]}\n",
-        "1:18: only one of 'rate', 'quantile' and 'spike'");
+        "1:18: 'quantile' goes with 'above' or 'below' only");
     refuses("alerts: {rules: [{alert: A, metric: 1x, above: 1}]}\n",
-        "1:37: 'metric': expected the name of a metric");
+        "1:37: 'metric': expected a metric, name or name{label=\"value\"}");
+    refuses("alerts: {rules: [{alert: A, metric: 'm{a=b}', above: 1}]}\n",
+        "1:37: 'metric': expected a metric, name or name{label=\"value\"}");
+    refuses("alerts: {rules: [{alert: A, metric: m, above: 1}, {alert: A, metric: m, above: 2}]}\n",
+        "1:59: 'alert': there are two of that name");
+    CHECK_INT(alert("of: 'n{a=\"b\",c=\"d\"}', rate: 1m, above: 0.1")->kind, ALERT_RATE);
+    CHECK_INT(alert("collapse: {over: 10s}")->kind, ALERT_COLLAPSE);
+    CHECK_INT(alert("rate: 1m, spike: {}")->kind, ALERT_SPIKE);
     refuses("alerts: {rules: [{alert: A, metric: m, above: 1, labels: [a]}]}\n",
         "1:58: 'labels': expected a map, 'name: value'");
 }
