@@ -1,0 +1,154 @@
+// A cluster while its Redis fails: every acknowledged message once, in order, or word of the gap.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { connect } from '../e2e/lib/client.mjs';
+import { hasRedis, startCluster, startProxy, startRedis } from '../e2e/lib/redis.mjs';
+import { OPEN_ROOMS, Story } from '../e2e/lib/story.mjs';
+import { until } from '../e2e/lib/until.mjs';
+
+const pause = ms => new Promise(resolve => setTimeout(resolve, ms)); // how long a fault lasts, never to wait for an effect
+const ready = hub => hub.admin('/readyz').then(({ status }) => status === 200);
+
+async function story(t, redis, { cluster = {}, ...options } = {}) {
+    const hubs = await startCluster(t, redis, 3, { rooms: OPEN_ROOMS, ...cluster });
+    const it = new Story(hubs, options);
+    await it.begin();
+    await it.acked(10);
+    return { hubs, it };
+}
+
+async function finish(t, it) {
+    await it.acked(10);
+    const counted = await it.end();
+    it.checkOneOrder();
+    t.diagnostic(JSON.stringify(counted));
+    return counted;
+}
+
+describe('redis', { skip: !hasRedis && 'no redis-server' }, () => {
+    for (const [name, args] of Object.entries({
+        none: [], everysec: ['--appendonly', 'yes'], always: ['--appendonly', 'yes', '--appendfsync', 'always'],
+    }))
+        for (const ms of [1500, 30_000])
+            test(`killed for ${ms} ms, persistence ${name}`, async t => {
+                const redis = await startRedis(t, ...args);
+                const { hubs, it } = await story(t, redis);
+                await redis.kill();
+                await until(async () => !await ready(hubs[0]), 'the node to be not ready');
+                assert.equal(await hubs[0].metric('hubbub_backend_up'), 0);
+                await pause(ms);
+                await redis.start();
+                const counted = await finish(t, it);
+                if (name === 'always')
+                    assert.deepEqual([counted.missing, counted.gaps], [0, 0]);
+                await until(() => ready(hubs[0]), 'the node to be ready again');
+            });
+
+    test('stopped for three seconds', async t => {
+        const redis = await startRedis(t);
+        const { it } = await story(t, redis);
+        redis.signal('SIGSTOP');
+        await pause(3000);
+        redis.signal('SIGCONT');
+        const counted = await finish(t, it);
+        assert.deepEqual([counted.missing, counted.gaps], [0, 0]);
+    });
+
+    for (const how of ['cut', 'stalled'])
+        test(`one node ${how} off from it`, async t => {
+            const redis = await startRedis(t);
+            const proxy = await startProxy(t, redis.port);
+            const { it } = await story(t, redis, { cluster: { urls: [undefined, proxy.url] } });
+            proxy.refuse = how === 'cut';
+            proxy.stall = how === 'stalled';
+            if (proxy.refuse)
+                proxy.cut();
+            await pause(3000);
+            proxy.refuse = proxy.stall = false;
+            proxy.cut();
+            const counted = await finish(t, it);
+            assert.deepEqual([counted.missing, counted.gaps], [0, 0]);
+        });
+
+    test('connections cut again and again, in mid-reply', async t => {
+        const redis = await startRedis(t);
+        const proxy = await startProxy(t, redis.port);
+        let left = 0;
+        proxy.filter = (chunk, pair) => {
+            if (left <= 0 || chunk.length < 40 || --left)
+                return chunk;
+            setImmediate(() => { pair.client.destroy(); pair.server.destroy(); });
+            return chunk.subarray(0, chunk.length - 7);
+        };
+        const { it } = await story(t, redis, { cluster: { urls: [proxy.url, proxy.url, proxy.url] } });
+        for (let i = 0; i < 20; i++) {
+            left = 5;
+            await pause(150);
+        }
+        left = 0;
+        const counted = await finish(t, it);
+        assert.deepEqual([counted.missing, counted.gaps], [0, 0]);
+    });
+
+    test('single pushes that never come', async t => {
+        const redis = await startRedis(t);
+        const proxy = await startProxy(t, redis.port);
+        let dropped = 0, n = 0;
+        proxy.filter = chunk => {
+            if (!chunk.subarray(0, 13).equals(Buffer.from('*3\r\n$7\r\nmessa')) || chunk.includes('beat') || ++n % 4)
+                return chunk;
+            dropped++;
+            return null; // whole pushes: each comes in a segment of its own
+        };
+        const { it } = await story(t, redis, { cluster: { urls: [undefined, proxy.url] }, every: 30 });
+        const counted = await finish(t, it);
+        assert.ok(dropped > 10, `${dropped} dropped`);
+        assert.deepEqual([counted.missing, counted.gaps], [0, 0]);
+    });
+
+    test('the last push is lost and nothing follows', async t => {
+        const redis = await startRedis(t);
+        const proxy = await startProxy(t, redis.port);
+        const [a, b] = await startCluster(t, redis, 2, { rooms: OPEN_ROOMS, urls: [undefined, proxy.url] });
+        const alice = await connect(a), bob = await connect(b);
+        await alice.join('r');
+        await bob.join('r');
+        proxy.filter = chunk => chunk.includes('lost-one') && chunk.includes('message') ? null : chunk;
+        await alice.publish('r', 'lost-one');
+        proxy.filter = chunk => chunk;
+        assert.equal((await bob.nextMessage('r')).data, 'lost-one');
+    });
+
+    test('emptied while everybody is connected: members are told', async t => {
+        const redis = await startRedis(t);
+        const [a] = await startCluster(t, redis, 1, { rooms: OPEN_ROOMS });
+        const alice = await connect(a);
+        await alice.join('r');
+        const { cursor } = await alice.publish('r', 1);
+        await redis.command('FLUSHALL');
+        const { bye } = await alice.waitClose();
+        assert.equal(bye.reconnect, true);
+        const back = await connect(a);
+        assert.equal((await back.join('r', { since: cursor })).recovered, false);
+    });
+
+    test('junk on its channels and in its keys', async t => {
+        const redis = await startRedis(t);
+        const [a] = await startCluster(t, redis, 1, { rooms: OPEN_ROOMS });
+        const alice = await connect(a);
+        await alice.join('r');
+        for (const junk of ['', 'x', '1-1 0-0 ', '1-1 0-0 hb1', '9'.repeat(500), '99999999999999-0 1-1 junk'])
+            await redis.command('PUBLISH', 'test:r:r', junk);
+        await redis.command('XADD', 'test:s:junk', '*', 'a', 'b');
+        await redis.command('SET', 'test:s:wrong', 'type');
+        await redis.command('SET', 'test:l:odd', 'no position');
+        await alice.publish('r', 'fine');
+        assert.equal((await alice.nextMessage('r')).data, 'fine');
+        await alice.fails({ type: 'publish', room: 'wrong', data: 1 }, 'unavailable');
+        await alice.request({ type: 'history', room: 'junk' });
+        await alice.request({ type: 'publish', room: 'odd', data: 1 });
+        await alice.request({ type: 'join', room: 'odd' });
+        await alice.publish('r', 'still fine');
+        assert.equal((await alice.nextMessage('r')).data, 'still fine');
+    });
+});
