@@ -4,10 +4,10 @@
  * out. Checks that each member gets every message in order, and prints what it counted, and what CPU
  * time the server took meanwhile, as one line of JSON.
  *
- *     load --port P [--raw] [--path /hub/ws] [--members N] [--tokens FILE] [--per-room K]
+ *     load --port P [--raw] [--socketio] [--path /hub/ws] [--members N] [--tokens FILE] [--per-room K]
  *          [--window W] [--seconds S] [--size BYTES] [--pid SERVER] [--idle]
  *
- * --raw: against baseline_fanout. --tokens: a line each, taken in turn. --per-room: members i*K to
+ * --raw: against baseline_fanout. --socketio: Socket.IO packets instead of hubbub's own ops. --tokens: a line each, taken in turn. --per-room: members i*K to
  * i*K+K-1 share room "bench-i" (default: all in "bench-0", where the publisher publishes). --idle:
  * publishes nothing; says "ready" when all have joined and keeps the connections until stdin ends.
  */
@@ -31,7 +31,6 @@
 #include <unistd.h>
 
 enum {
-    RAW_FRAME_BYTES = 132,
     OPENING_MAX = 128,  /* connections on their way at one time */
     WINDOW_MAX = 1024,
     STALL_MS = 15000,
@@ -52,7 +51,7 @@ struct connection {
 static struct {
     int port, members, window, seconds, size, per_room;
     long server_pid;
-    bool raw, idle;
+    bool raw, idle, socketio;
     const char *path;
 } options = {.members = 1000, .window = 1, .seconds = 5, .size = 128, .path = "/hub/ws"};
 
@@ -111,6 +110,12 @@ static void send_frame(struct connection *c, int opcode, const char *payload, si
     send_bytes(c, frame, head + 4 + n);
 }
 
+/* A raw frame is as long as a WebSocket frame of the same payload: its head is 4 bytes. */
+static int raw_frame_bytes(void)
+{
+    return options.size + 4;
+}
+
 static void publish(void)
 {
     struct connection *publisher = &connections[connection_count - 1];
@@ -122,12 +127,13 @@ static void publish(void)
     sent_ns[slot] = now_ns();
     published++;
     if (options.raw) {
-        memset(data + 12, 'x', RAW_FRAME_BYTES - 12);
-        send_bytes(publisher, data, RAW_FRAME_BYTES);
+        memset(data + 12, 'x', raw_frame_bytes() - 12);
+        send_bytes(publisher, data, raw_frame_bytes());
         return;
     }
     char op[66000];
-    int n = snprintf(op, sizeof(op),
+    int n = snprintf(op, sizeof(op), options.socketio ?
+        "42[\"message\",{\"roomId\":\"bench-0\",\"data\":\"%.*s\"}]" :
         "{\"type\":\"publish\",\"room\":\"bench-0\",\"data\":\"%.*s\"}", options.size, data);
     send_frame(publisher, 1, op, n);
 }
@@ -168,7 +174,8 @@ static void join(struct connection *c)
 {
     char op[128];
     int room = options.per_room ? (int)(c - connections) / options.per_room : 0;
-    int n = snprintf(op, sizeof(op), "{\"type\":\"join\",\"id\":1,\"room\":\"bench-%d\"}", room);
+    int n = snprintf(op, sizeof(op), options.socketio ? "421[\"join-room\",\"bench-%d\"]" :
+        "{\"type\":\"join\",\"id\":1,\"room\":\"bench-%d\"}", room);
     c->state = JOINING;
     send_frame(c, 1, op, n);
 }
@@ -178,11 +185,42 @@ static bool contains(const char *text, size_t n, const char *what)
     return memmem(text, n, what, strlen(what)) != NULL;
 }
 
+static void start_or_join(struct connection *c)
+{
+    if (c->publisher)
+        become_ready(c);
+    else
+        join(c);
+}
+
+static void on_packet(struct connection *c, const char *text, size_t n)
+{
+    static const char data[] = "\"data\":\"", message[] = "42[\"message\",";
+    if (c->state == READY && n > sizeof(message) && !memcmp(text, message, sizeof(message) - 1)) {
+        const char *at = memmem(text, n, data, sizeof(data) - 1);
+        if (!at)
+            die("a message without our data: %.*s", (int)n, text);
+        deliver(c, at + sizeof(data) - 1, n);
+    } else if (n == 1 && *text == '2') {
+        send_frame(c, 1, "3", 1);
+    } else if (n > 1 && *text == '0') {
+        send_frame(c, 1, "40", 2);
+    } else if (n > 1 && !memcmp(text, "40", 2)) {
+        start_or_join(c);
+    } else if (n > 3 && !memcmp(text, "431", 3)) {
+        if (contains(text, n, "\"ok\":false"))
+            die("the server says: %.*s", (int)n, text);
+        become_ready(c);
+    }
+}
+
 static void on_text(struct connection *c, const char *text, size_t n)
 {
     static const char data[] = "\"data\":\"";
     const char *at;
-    if (c->state == READY && contains(text, n < 32 ? n : 32, "\"type\":\"message\"")) {
+    if (options.socketio) {
+        on_packet(c, text, n);
+    } else if (c->state == READY && contains(text, n < 32 ? n : 32, "\"type\":\"message\"")) {
         at = memmem(text, n, data, sizeof(data) - 1);
         if (!at || text + n - at < (ptrdiff_t)sizeof(data) + 12)
             die("a message without our data: %.*s", (int)n, text);
@@ -191,10 +229,7 @@ static void on_text(struct connection *c, const char *text, size_t n)
         contains(text, n, "\"type\":\"bye\"")) {
         die("the server says: %.*s", (int)n, text);
     } else if (c->state == WELCOMING && contains(text, n, "\"type\":\"welcome\"")) {
-        if (c->publisher)
-            become_ready(c);
-        else
-            join(c);
+        start_or_join(c);
     } else if (c->state == JOINING && contains(text, n, "\"type\":\"reply\"")) {
         become_ready(c);
     }
@@ -247,10 +282,10 @@ static size_t take_raw(struct connection *c, const char *bytes, size_t n)
         become_ready(c);
         return 1;
     }
-    if (n < RAW_FRAME_BYTES)
+    if (n < raw_frame_bytes())
         return 0;
-    deliver(c, bytes, RAW_FRAME_BYTES);
-    return RAW_FRAME_BYTES;
+    deliver(c, bytes, raw_frame_bytes());
+    return raw_frame_bytes();
 }
 
 static size_t take(struct connection *c, const char *bytes, size_t n)
@@ -449,7 +484,7 @@ static void read_options(int argc, char **argv)
     static const struct option known[] = {{"port", 1, NULL, 'p'}, {"path", 1, NULL, 'P'},
         {"members", 1, NULL, 'n'}, {"tokens", 1, NULL, 't'}, {"per-room", 1, NULL, 'k'},
         {"window", 1, NULL, 'w'}, {"seconds", 1, NULL, 's'}, {"size", 1, NULL, 'b'},
-        {"pid", 1, NULL, 'i'}, {"raw", 0, NULL, 'r'}, {"idle", 0, NULL, 'I'}, {NULL, 0, NULL, 0}};
+        {"pid", 1, NULL, 'i'}, {"raw", 0, NULL, 'r'}, {"socketio", 0, NULL, 'S'}, {"idle", 0, NULL, 'I'}, {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
         switch (c) {
         case 'p': options.port = atoi(optarg); break;
@@ -462,6 +497,7 @@ static void read_options(int argc, char **argv)
         case 'b': options.size = atoi(optarg); break;
         case 'i': options.server_pid = atol(optarg); break;
         case 'r': options.raw = true; break;
+        case 'S': options.socketio = true; break;
         case 'I': options.idle = true; break;
         default: exit(2);
         }
