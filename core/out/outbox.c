@@ -153,6 +153,11 @@ void outbox_attach(struct shard *s, struct outbox *o, hb_stream *stream)
 void outbox_rewire(struct shard *s, struct outbox *o, unsigned wire)
 {
     CHECK_INVARIANT(o->count == 0);
+    outbox_vary(s, o, wire);
+}
+
+void outbox_vary(struct shard *s, struct outbox *o, unsigned wire)
+{
     o->wire = (uint8_t)wire;
     s->fast[o->fast].wire = o->wire;
 }

@@ -41,6 +41,8 @@ void outbox_reopen(struct shard *s, struct outbox *o);     /* after an overflow 
 void outbox_attach(struct shard *s, struct outbox *o, hb_stream *stream);
 /* Another wire form; nothing is queued. */
 void outbox_rewire(struct shard *s, struct outbox *o, unsigned wire);
+/* The same with frames of the former form still waiting, which may stand beside the new ones. */
+void outbox_vary(struct shard *s, struct outbox *o, unsigned wire);
 
 /* Queue a frame (takes a reference of its own). False: overflown or closed, dropped. NULL frames
  * are fine: nothing to tell. */

@@ -294,6 +294,13 @@ static bool is_fetched(const struct flush *fl, const struct item *item, const st
     return fl->n > 1 && fast->fd < 0 && !item->out->stream;
 }
 
+/* What goes out past the outbox moves the position here. */
+static void advance(struct membership *m, const hb_message *message)
+{
+    if (message && message->cursor.p)
+        m->pos = message->pos;
+}
+
 static void deliver_item(struct flush *fl, struct item *item)
 {
     const struct fast *fast = &fl->s->fast[item->fast];
@@ -305,6 +312,8 @@ static void deliver_item(struct flush *fl, struct item *item)
         deliver_singly(fl, item, form);
     } else {
         fl->delivered[wire] += form->flat->n_messages;
+        if (fl->now && fast->fd >= 0 && fl->s->hub->wires[wire].cursors)
+            advance(item->membership, form->flat->message);
         if (fl->now && fast->fd >= 0)
             fl->written[wire] += outbox_send(fl->s, item->out, fast->fd, form->flat);
         else

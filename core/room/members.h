@@ -18,6 +18,7 @@ struct membership {
     uint32_t index;         /* in the room's array while live */
     bool live : 1;          /* gets new messages */
     bool joined : 1;        /* the join was answered */
+    bool keeps : 1;         /* the room has a history, and so cursors */
     bool present : 1;       /* known to the room's presence */
     bool wants_sync : 1;    /* of presence, of up to sync_limit users, once it is live */
     bool has_sync : 1;      /* sync_limit was set */

@@ -144,8 +144,7 @@ void net_cursor(hb_session *session, hb_out *out)
     cursor_begin(&w, session_transport(ss)->ready ? ++ss->n_answers : 0);
     list_for_each(item, &ss->rooms) {
         struct membership *m = list_entry(item, struct membership, in_session);
-        const struct config_room *rule = config_room_rule(ss->s->config, members_name(m->room));
-        if (m->joined && rule && rule->history.messages > 0)
+        if (m->joined && m->keeps)
             cursor_add(&w, members_name(m->room), m->pos);
     }
     cursor_end(&w, &out->bytes);

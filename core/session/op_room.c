@@ -105,7 +105,10 @@ static void on_joined(struct home_req *req)
     }
     bool behind = req->has_since && req->recovered && req->more;
     m->joined = true;
+    m->keeps = keeps_history(ss, op->f.room);
     m->pos = req->pos;
+    if (m->keeps)
+        session_count_cursors(ss, 1);
     if (op->f.room.p[0] != '@') {
         ss->n_rooms++;
         metrics_add(ss->s->metrics, METRIC_ROOM_MEMBERSHIPS, 1);

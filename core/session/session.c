@@ -143,6 +143,16 @@ void session_accept(struct session *ss, const hb_outcome *who)
     set_expiry(ss);
 }
 
+void session_count_cursors(struct session *ss, int more)
+{
+    const hb_transport *t = session_transport(ss);
+    unsigned variant = ss->s->hub->wires[ss->out.wire].variant, wanted;
+    ss->n_cursors = (uint16_t)(ss->n_cursors + more);
+    wanted = ss->n_cursors == 1 ? t->lone : 0;
+    if (t->lone && variant != wanted && (variant == 0 || variant == t->lone))
+        outbox_vary(ss->s, &ss->out, session_wire(ss, wanted));
+}
+
 /* Out of the room. The membership stays: it knows the position for what is queued still. */
 static void leave(struct session *ss, struct membership *m, bool at_once)
 {
@@ -157,6 +167,8 @@ static void leave(struct session *ss, struct membership *m, bool at_once)
         home_leave(ss->s, room);
     replay_stop(ss, m);
     members_remove(m->room, m);
+    if (m->joined && m->keeps)
+        session_count_cursors(ss, -1);
     if (m->joined)
         member_tell(ss, room, HB_STR("leave"));
 }

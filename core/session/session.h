@@ -56,6 +56,7 @@ struct session {
     } remote;                   /* v4 as ::ffff:a.b.c.d */
     uint32_t n_answers;         /* of a pull session: each has its own cursor */
     uint16_t n_rooms, n_waiting, n_inflight, n_replays, n_asks;
+    uint16_t n_cursors;         /* of its rooms, those with a history */
     uint8_t state, module, bad;
     bool had_credential, may_auth, auth_again, started, paused, rooms_left, doomed, running_queue;
     bool announced;             /* modules were told that it is open */
@@ -114,6 +115,8 @@ const struct rights *session_rights(const struct session *ss);
 /* Sending. */
 void session_event(struct session *ss, const hb_event *ev);
 unsigned session_wire(const struct session *ss, unsigned variant);
+/* One room with a history more or less: its wire form may be another then (hb_transport.lone). */
+void session_count_cursors(struct session *ss, int more);
 void session_error(struct session *ss, hb_code code, hb_str text);
 void session_welcome(struct session *ss);
 

@@ -108,6 +108,21 @@ TEST(each_event_says_its_type_and_its_id)
     fake_stop();
 }
 
+TEST(the_id_of_a_lone_rooms_message_is_its_cursor_for_all)
+{
+    start();
+    struct buf got = BUF_INIT;
+    hb_event ev = fake_event(HB_EV_MESSAGE);
+    ev.cursor = HB_STR("C");
+    fake_encode(hubbub_module.transport->lone, &ev, &got);
+    CHECK_STR(buf_view(&got), "event: message\ndata: {\"type\":\"message\"}\nid: C\n\n");
+    buf_clear(&got);
+    fake_encode(0, &ev, &got);
+    CHECK_STR(buf_view(&got), "event: message\ndata: {\"type\":\"message\"}\n\n");
+    buf_finish(&got);
+    fake_stop();
+}
+
 TEST(line_breaks_between_tokens_are_dropped_and_nothing_else)
 {
     start();

@@ -6,6 +6,10 @@
 
 enum { PADDING_MAX = 64 << 10, PIECE = 64 };
 
+/* COMPOSITE: the id is the session's own, a slot. LONE: for sessions in one room with a history, whose
+ * id after a message is the message's cursor, the same for all of them. */
+enum variant { COMPOSITE, LONE, VARIANTS };
+
 struct options {
     hb_strings paths;
     int64_t padding;
@@ -151,7 +155,6 @@ static void encode(const hb_ctx *ctx, unsigned variant, const hb_event *ev, hb_o
     bool opening = ev->kind == HB_EV_WELCOME || ev->kind == HB_EV_JOINED;
     size_t start = net->out_size(out);
     char retry[48];
-    (void)variant;
     text(net, out, "event: ");
     text(net, out, name_of(ev->kind));
     text(net, out, "\ndata: ");
@@ -164,6 +167,12 @@ static void encode(const hb_ctx *ctx, unsigned variant, const hb_event *ev, hb_o
     if (ev->kind == HB_EV_BYE && ev->reconnect && ev->delay_ms >= 0) {
         snprintf(retry, sizeof(retry), "\nretry: %lld", (long long)ev->delay_ms);
         text(net, out, retry);
+    }
+    if (variant == LONE && ev->kind == HB_EV_MESSAGE && ev->cursor.p) {
+        text(net, out, "\nid: ");
+        net->out(out, ev->cursor.p, ev->cursor.n);
+        text(net, out, "\n\n");
+        return;
     }
     text(net, out, "\n");
     net->out_slot(out, opening ? SLOT_OPENING : SLOT_EVENT);
@@ -180,7 +189,7 @@ static int check(const hb_host *host, const void *options, char *error, size_t e
 
 static const hb_transport transport = {
     .size = sizeof(hb_transport),
-    .variants = 1,
+    .variants = VARIANTS,
     .one_way = true,
     .cursors = true,
     .claim = claim,
@@ -190,6 +199,7 @@ static const hb_transport transport = {
     .heartbeat = conn_heartbeat,
     .close = conn_close,
     .ended = conn_ended,
+    .lone = LONE,
 };
 
 HB_EXPORT const hb_module hubbub_module = {
