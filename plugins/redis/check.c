@@ -1,3 +1,4 @@
+#include "presence.h"
 #include "room.h"
 #include <stdio.h>
 #include <string.h>
@@ -7,10 +8,11 @@
  * is found although nothing follows it, and so are a Redis that was emptied and one that has lost what
  * it had confirmed.
  */
-enum { ROOMS_AT_ONCE = 200, VERIFIED_MS = 15000, REFRESH_SHARE = 4 };
+enum { ROOMS_AT_ONCE = 100, VERIFIED_MS = 15000, REFRESH_SHARE = 4 };
 
 struct checked {
     hb_pos at_least;       /* where Redis has to be */
+    uint64_t version;      /* of its presence, as members knew it */
     uint16_t n_name;
     char name[132];
 };
@@ -25,7 +27,7 @@ struct check {
 static bool is_checked(const struct room *r, uint64_t now)
 {
     bool live = r->interested && r->subscribed && r->has_last;
-    return room_keeps(r) && (live || (r->acked_ms && now - r->acked_ms < VERIFIED_MS));
+    return (live && (room_keeps(r) || r->version)) || (room_keeps(r) && r->acked_ms && now - r->acked_ms < VERIFIED_MS);
 }
 
 /* --- what is found --------------------------------------------------------------------------------- */
@@ -47,10 +49,13 @@ static void compare(struct room *r, const struct checked *k, const redisReply *r
 static void on_positions(struct command *c, const redisReply *reply)
 {
     struct check *k = container_of(c, struct check, c);
-    for (size_t i = 0; i < k->n && reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == k->n; i++) {
+    for (size_t i = 0; i < k->n && reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 * k->n; i++) {
         struct room *r = room_find(k->w, (hb_str){k->rooms[i].name, k->rooms[i].n_name});
-        if (r)
+        if (r && room_keeps(r))
             compare(r, &k->rooms[i], reply_at(reply, i));
+        hb_str version = reply_str(reply_at(reply, k->n + i));
+        if (r && r->subscribed && version.p && r->version == k->rooms[i].version)
+            presence_version(r, strtoull(version.p, NULL, 10));
     }
     free(k);
 }
@@ -64,13 +69,16 @@ static void on_refreshed(struct command *c, const redisReply *reply)
 
 static void send(struct worker *w, struct check *k)
 {
-    static _Thread_local char keys[ROOMS_AT_ONCE][KEY_MAX];
-    hb_str words[ROOMS_AT_ONCE + 1] = {HB_STR("MGET")};
-    for (size_t i = 0; i < k->n; i++)
-        words[i + 1] = worker_key(w, 'l', (hb_str){k->rooms[i].name, k->rooms[i].n_name}, keys[i]);
+    static _Thread_local char keys[2 * ROOMS_AT_ONCE][KEY_MAX];
+    hb_str words[2 * ROOMS_AT_ONCE + 1] = {HB_STR("MGET")};
+    for (size_t i = 0; i < k->n; i++) {
+        hb_str name = {k->rooms[i].name, k->rooms[i].n_name};
+        words[i + 1] = worker_key(w, 'l', name, keys[i]);
+        words[k->n + i + 1] = worker_key(w, 'v', name, keys[k->n + i]);
+    }
     k->w = w;
     k->c.done = on_positions;
-    pipe_send(&w->pipe, &k->c, (int)k->n + 1, words, ASK_MS);
+    pipe_send(&w->pipe, &k->c, 2 * (int)k->n + 1, words, ASK_MS);
 }
 
 static void add(struct check *k, const struct room *r)
@@ -80,6 +88,7 @@ static void add(struct check *k, const struct room *r)
     one->at_least = here ? r->last : r->acked;
     if (here && r->acked_ms && pos_compare(r->acked, r->last) > 0)
         one->at_least = r->acked;
+    one->version = r->version;
     one->n_name = r->n_name;
     memcpy(one->name, r->name, r->n_name);
 }

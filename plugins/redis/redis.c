@@ -3,6 +3,7 @@
  * that listens (sub.c), and the rooms whose home it is (room.c). Here: the module, the backend role,
  * and what happens by the clock.
  */
+#include "presence.h"
 #include "resolve.h"
 #include "room.h"
 #include "script.h"
@@ -76,6 +77,22 @@ static void on_read(const hb_ctx *ctx, void *state, const hb_pos *since, size_t 
     ask_read(state, since, limit, max_bytes, done);
 }
 
+static void on_present(const hb_ctx *ctx, void *state, hb_str user, hb_str session, hb_sid origin, hb_str data,
+    hb_done *done)
+{
+    presence_set(state, user, session, origin, data, done);
+}
+
+static void on_absent(const hb_ctx *ctx, void *state, hb_str user, hb_str session, int64_t grace_ms, hb_done *done)
+{
+    presence_drop(state, session, grace_ms, done);
+}
+
+static void on_list(const hb_ctx *ctx, void *state, size_t limit, hb_done *done)
+{
+    presence_list(state, limit, done);
+}
+
 static const hb_backend backend = {
     .size = sizeof(hb_backend),
     .room_open = on_open,
@@ -86,6 +103,9 @@ static const hb_backend backend = {
     .lookup = on_lookup,
     .position = on_position,
     .read = on_read,
+    .presence_set = on_present,
+    .presence_drop = on_absent,
+    .presence_list = on_list,
 };
 
 /* --- the worker ------------------------------------------------------------------------------------- */
@@ -101,8 +121,10 @@ static void tell_up(struct worker *w)
 static void on_pipe_changed(struct pipe *p, bool up)
 {
     struct worker *w = p->owner;
-    if (up)
-        w->check_due_ms = 0;
+    if (!up)
+        return;
+    w->check_due_ms = 0;
+    presence_back(w);
 }
 
 static void on_tick(const hb_ctx *ctx, hb_timer *t)
@@ -119,6 +141,7 @@ static void on_tick(const hb_ctx *ctx, hb_timer *t)
         w->check_due_ms = now + (uint64_t)worker_options(w)->check_ms;
         check_rooms(w);
     }
+    presence_tick(w, now);
     tell_up(w);
     ctx->host->timer_set(ctx, t, TICK_MS);
 }
@@ -132,6 +155,7 @@ static int worker_init(const hb_ctx *ctx, void **local)
     w->store = ctx->host->store;
     if (getrandom(&w->nonce, sizeof(w->nonce), 0) != sizeof(w->nonce))
         return -1;
+    w->owner = w->nonce;
     table_init(&w->rooms);
     pipe_init(&w->pipe, ctx, on_pipe_changed, w);
     sub_init(&w->sub, w);

@@ -1,3 +1,4 @@
+#include "presence.h"
 #include "room.h"
 #include <string.h>
 
@@ -29,6 +30,10 @@ void room_silent(struct room *r)
 void room_push(struct room *r, hb_str payload)
 {
     struct entry e;
+    if (payload.n > 1 && payload.p[0] == 'p' && payload.p[1] == ' ') {
+        presence_push(r, payload);
+        return;
+    }
     if (!push_parse(payload, &e) || (room_keeps(r) && e.id.hi == 0)) {
         r->w->ctx->host->log(r->w->ctx, HB_LOG_WARN, "redis-junk", "a push that is none of ours");
         return;
@@ -64,6 +69,8 @@ struct room *room_open(struct worker *w, hb_room *home, hb_str name, const hb_ke
     list_init(&r->held);
     list_init(&r->publishes);
     list_init(&r->lookups);
+    list_init(&r->present);
+    list_init(&r->sayings);
     list_init(&r->asks);
     list_init(&r->recent);
     table_put(&w->rooms, room_name(r), r);
@@ -76,6 +83,7 @@ void room_interest(struct room *r, bool members)
         return;
     r->interested = members;
     r->has_last = false;
+    r->version = 0;
     order_forget(r);
     fill_forget(r);
     if (members) {
@@ -94,6 +102,7 @@ void room_close(struct room *r)
     publish_forget(r);
     publish_forget_lookups(r);
     ask_forget(r);
+    presence_forget(r);
     fill_forget(r);
     order_forget(r);
     sub_forget(&r->w->sub, r);

@@ -28,6 +28,10 @@ struct room {
     unsigned n_held;
     struct list publishes; /* struct publish: no answer yet, or no push in rooms without history */
     struct list lookups;   /* struct lookup */
+    struct list present;   /* struct present: this node's sessions */
+    struct list sayings;   /* struct saying: about presence, under way */
+    uint64_t version;      /* of its presence, as members were told; 0: nothing told */
+    uint64_t suspect;      /* the version that Redis had at the last check, when it was another */
     struct list asks;      /* struct ask: reads of this room, under way or waiting for has_last */
     struct list recent;    /* struct recent: delivered since the first of `asks` was sent */
     unsigned n_recent;

@@ -93,7 +93,8 @@ static const char break_off[] =
     "redis.call('SET', KEYS[1], head, 'PX', ARGV[2])\n"
     "return head\n";
 
-static const char *const texts[SCRIPT_COUNT] = {publish, read_page, break_off};
+static const char *const texts[SCRIPT_COUNT] = {publish, read_page, break_off, script_present, script_absent,
+    script_who, script_tick};
 static char shas[SCRIPT_COUNT][SCRIPT_SHA];
 
 const char *script_text(enum script which)

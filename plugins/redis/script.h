@@ -2,9 +2,13 @@
 #ifndef REDIS_SCRIPT_H
 #define REDIS_SCRIPT_H
 
-enum script { SCRIPT_PUBLISH, SCRIPT_READ, SCRIPT_BREAK, SCRIPT_COUNT };
+enum script { SCRIPT_PUBLISH, SCRIPT_READ, SCRIPT_BREAK, SCRIPT_PRESENT, SCRIPT_ABSENT, SCRIPT_WHO,
+    SCRIPT_TICK, SCRIPT_COUNT };
 
 enum { SCRIPT_SHA = 41 };
+
+/* script_presence.c */
+extern const char script_present[], script_absent[], script_who[], script_tick[];
 
 const char *script_text(enum script which);
 /* 40 hexadecimal digits, NUL-terminated; made at the first call (script_init). */

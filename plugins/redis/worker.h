@@ -26,6 +26,10 @@ struct worker {
     hb_timer tick;
     uint64_t check_due_ms;
     bool up;                   /* as last told */
+    uint64_t owner;            /* in whose name sessions are present */
+    uint64_t renew_due_ms;     /* its lease */
+    bool leased, ticking;      /* it had one already; an answer is due */
+    bool doubt;                /* does Redis know of all that is present here? */
 };
 
 enum { TICK_MS = 250, KEY_MAX = 288, ASK_MS = 5000 /* for anything but a publish */ };
