@@ -8,13 +8,19 @@
 #include <hubbub/transport.h>
 #include <sys/uio.h>
 
+/* Lives as long as the process. */
+struct io_watch {
+    void (*writable)(void *owner);
+    void (*gone)(void *owner); /* NULL: nobody asks */
+};
+
 struct io_ops {
     /* Hand bytes to the connection: returns how many were accepted (copied or sent). Fewer than
      * given: `writable` is called once when more would be; until then write returns 0. */
     size_t (*write)(hb_stream *stream, const struct iovec *iov, int n);
     /* Who is told when a short write can go on, and that the peer is gone: right before the
      * transport's `closed`; the stream must not be touched from then on. Set once. */
-    void (*bind)(hb_stream *stream, void (*writable)(void *owner), void (*gone)(void *owner), void *owner);
+    void (*bind)(hb_stream *stream, const struct io_watch *watch, void *owner);
     void (*pause)(hb_stream *stream, bool paused);
     /* The descriptor to which bytes may be sent as they are while nothing waits; -1: only by write. */
     int (*fd)(hb_stream *stream);

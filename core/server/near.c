@@ -63,6 +63,8 @@ static void near_flush(void *owner)
     near_tell(n, STEP_WRITTEN, (int64_t)sent);
 }
 
+static const struct io_watch near_watch = {.writable = near_flush};
+
 static void on_open(void *owner, hb_stream *stream)
 {
     struct near *n = owner;
@@ -71,7 +73,7 @@ static void on_open(void *owner, hb_stream *stream)
         return;
     }
     n->stream = stream;
-    stream_bind(stream, near_flush, NULL, n);
+    stream_bind(stream, &near_watch, n);
     near_tell(n, STEP_OPENED, 0);
 }
 

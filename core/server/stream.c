@@ -69,8 +69,8 @@ void stream_unblocked(hb_stream *s)
         return;
     if (s->closing)
         s->ops->finish(s);
-    else if (s->writable)
-        s->writable(s->writable_owner);
+    else if (s->watch)
+        s->watch->writable(s->watcher);
 }
 
 void stream_ended(hb_stream *s)
@@ -79,8 +79,8 @@ void stream_ended(hb_stream *s)
     s->events = NULL;
     if (!events || s->closing)
         return;
-    if (s->gone)
-        s->gone(s->writable_owner);
+    if (s->watch && s->watch->gone)
+        s->watch->gone(s->watcher);
     events->closed(s->owner);
 }
 
@@ -98,12 +98,10 @@ int stream_fd(hb_stream *s)
     return s->broken ? -1 : s->fd;
 }
 
-void stream_bind(hb_stream *s, void (*writable)(void *owner), void (*gone)(void *owner),
-    void *owner)
+void stream_bind(hb_stream *s, const struct io_watch *watch, void *watcher)
 {
-    s->writable = writable;
-    s->gone = gone;
-    s->writable_owner = owner;
+    s->watch = watch;
+    s->watcher = watcher;
 }
 
 void stream_pause(hb_stream *s, bool paused)
@@ -119,7 +117,7 @@ void stream_close(hb_stream *s)
     if (s->closing || !s->events)
         return;
     s->closing = true;
-    s->writable = NULL;
+    s->watch = NULL;
     if (s->broken || (flush_tail(s) && !s->blocked && !s->ops->busy(s))) {
         s->ops->finish(s);
         return;

@@ -7,6 +7,7 @@
 #define SERVER_STREAM_H
 
 #include "base/wheel.h"
+#include "out/io.h"
 #include <hubbub/transport.h>
 #include <sys/uio.h>
 
@@ -38,9 +39,8 @@ struct hb_stream {
     bool broken;  /* a write failed: `closed` is on its way */
     const hb_stream_events *events; /* the owner's; NULL once it must not be called any more */
     void *owner;
-    void (*writable)(void *owner);
-    void (*gone)(void *owner);
-    void *writable_owner;
+    const struct io_watch *watch; /* NULL: nobody watches */
+    void *watcher;
 };
 
 void stream_init(hb_stream *s, const struct stream_ops *ops, const hb_stream_events *events,
@@ -55,8 +55,7 @@ void stream_ended(hb_stream *s);
 /* io_ops and hb_net. */
 size_t stream_writev(hb_stream *s, const struct iovec *iov, int n);
 int stream_fd(hb_stream *s);
-void stream_bind(hb_stream *s, void (*writable)(void *owner), void (*gone)(void *owner),
-    void *owner);
+void stream_bind(hb_stream *s, const struct io_watch *watch, void *watcher);
 void stream_pause(hb_stream *s, bool paused);
 void stream_close(hb_stream *s);
 size_t stream_write(hb_stream *s, const void *bytes, size_t n);

@@ -52,10 +52,12 @@ static void on_gone(void *owner)
     outbox_abandon(ss->s, &ss->out);
 }
 
+static const struct io_watch stream_watch = {on_writable, on_gone};
+
 void net_attach(hb_session *session, hb_stream *stream)
 {
     struct session *ss = of(session);
-    ss->s->hub->io->bind(stream, on_writable, on_gone, ss);
+    ss->s->hub->io->bind(stream, &stream_watch, ss);
     outbox_attach(ss->s, &ss->out, stream);
 }
 

@@ -93,7 +93,7 @@ struct session *session_create(struct shard *s, unsigned module, unsigned varian
     rand_bytes(ss->secret, sizeof(ss->secret));
     parse_remote(ss, remote);
     ss->opened_ts = clock_wall_ms();
-    ss->last_seen_ms = s->wheel.now_ms;
+    ss->last_seen_ms = (uint32_t)s->wheel.now_ms;
     registry_add(s->registry, ss, s->index);
     return ss;
 }
@@ -225,7 +225,7 @@ void session_open(struct session *ss)
 {
     uint64_t interval = (uint64_t)ss->s->config->heartbeat.interval_ms;
     ss->state = SESSION_OPEN;
-    ss->last_seen_ms = ss->s->wheel.now_ms;
+    ss->last_seen_ms = (uint32_t)ss->s->wheel.now_ms;
     timer_set(&ss->s->wheel, &ss->timer, clock_mono_ms() + interval - rand_below(interval / 4 + 1));
 }
 
@@ -324,7 +324,7 @@ void session_end(struct session *ss, hb_end why, bool at_once)
 static void beat(struct session *ss)
 {
     uint64_t now = clock_mono_ms(), interval = (uint64_t)ss->s->config->heartbeat.interval_ms;
-    uint64_t silence = now - ss->last_seen_ms;
+    uint64_t silence = (uint32_t)now - ss->last_seen_ms;
     if (!session_transport(ss)->one_way && silence >= interval + (uint64_t)ss->s->config->heartbeat.timeout_ms) {
         session_close(ss, 4009, HB_STR("heartbeat missed"), HB_END_HEARTBEAT);
         return;
@@ -349,7 +349,7 @@ static void on_timer(struct timer *t)
 
 void session_touch(struct session *ss)
 {
-    ss->last_seen_ms = ss->s->wheel.now_ms;
+    ss->last_seen_ms = (uint32_t)ss->s->wheel.now_ms;
 }
 
 /* --- rooms ------------------------------------------------------------------------------------ */

@@ -49,11 +49,11 @@ struct session {
     struct list batches;        /* struct batch */
     struct start *start;        /* rooms of the opening request that are not answered yet */
     struct timer timer;         /* auth time, heartbeat, or closing time: by state */
-    uint64_t last_seen_ms;
     int64_t opened_ts;
     struct in6_addr_bytes {
         uint8_t b[16];
     } remote;                   /* v4 as ::ffff:a.b.c.d */
+    uint32_t last_seen_ms;      /* the low half of the clock: only spans count */
     uint32_t n_answers;         /* of a pull session: each has its own cursor */
     uint16_t n_rooms, n_waiting, n_inflight, n_replays, n_asks;
     uint16_t n_cursors;         /* of its rooms, those with a history */

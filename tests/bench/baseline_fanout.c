@@ -1,6 +1,6 @@
 /*
  * The least that a fan-out server can do: what hubbub's cost per delivery is compared with. A client
- * that says 'M' is a member and is answered 'k'; one that says 'P' publishes frames of FRAME_BYTES,
+ * that says 'M' is a member and is answered 'k'; one that says 'P' publishes frames of frame_bytes,
  * each of which goes to every member. What one read brings goes to each member in one send.
  *
  *     baseline_fanout PORT
@@ -16,7 +16,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FRAME_BYTES = 132, MEMBERS_MAX = 20000, BATCH_BYTES = FRAME_BYTES * 512, EVENTS = 256 };
+enum { FRAME_MAX = 1024, MEMBERS_MAX = 20000, BATCH_BYTES = FRAME_MAX * 512, EVENTS = 256 };
+
+static size_t frame_bytes = 132;
 
 static int epoll_fd, members[MEMBERS_MAX], member_count, publisher = -1;
 static char batch[BATCH_BYTES];
@@ -70,7 +72,7 @@ static void read_publisher(void)
     if (n <= 0)
         exit(0);
     batch_length += n;
-    size_t whole = batch_length - batch_length % FRAME_BYTES;
+    size_t whole = batch_length - batch_length % frame_bytes;
     send_all(whole);
     batch_length -= whole;
     memmove(batch, batch + whole, batch_length);
@@ -95,8 +97,10 @@ static void introduce(int fd)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: baseline_fanout PORT\n");
+    if (argc > 2)
+        frame_bytes = (size_t)atoi(argv[2]);
+    if (argc < 2 || frame_bytes < 16 || frame_bytes > FRAME_MAX) {
+        fprintf(stderr, "usage: baseline_fanout PORT [FRAME_BYTES]\n");
         return 2;
     }
     int listener = listen_on(atoi(argv[1]));

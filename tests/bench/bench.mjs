@@ -60,6 +60,7 @@ async function fanout(port, pid, window, ...more) {
     return {
         user: perDelivery(result.user), total: perDelivery(result.user + result.system),
         rate: result.deliveries / result.seconds, last: result.lastMeanUs,
+        frameBytes: Math.round(result.bytes / result.deliveries),
     };
 }
 
@@ -68,13 +69,14 @@ const accepts = port => new Promise(resolve => {
     socket.once('error', () => resolve(false));
 });
 
-async function measureBaseline(window) {
+/** The bare program sends as many bytes for each delivery as hubbub did. */
+async function measureBaseline(window, frameBytes) {
     const port = await freePort();
-    const server = spawn('taskset', ['-c', '0', program('bench_baseline'), String(port)],
+    const server = spawn('taskset', ['-c', '0', program('bench_baseline'), String(port), String(frameBytes)],
         { stdio: ['ignore', 'ignore', 'inherit'] });
     try {
         await until(() => accepts(port), 'the baseline to listen');
-        return await fanout(port, server.pid, window, '--raw');
+        return await fanout(port, server.pid, window, '--raw', '--size', frameBytes - 4);
     } finally {
         server.kill('SIGKILL');
     }
@@ -94,8 +96,8 @@ async function compareFanout() {
     for (const window of [1, 8]) {
         const runs = { baseline: [], hubbub: [] };
         for (let round = 0; round < ROUNDS; round++) {
-            runs.baseline.push(await measureBaseline(window));
             runs.hubbub.push(await measureHubbub(window));
+            runs.baseline.push(await measureBaseline(window, runs.hubbub[0].frameBytes));
         }
         const middle = {};
         for (const [name, list] of Object.entries(runs)) {

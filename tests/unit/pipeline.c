@@ -91,11 +91,11 @@ static size_t io_write(hb_stream *stream, const struct iovec *iov, int n)
     return taken;
 }
 
-static void io_bind(hb_stream *stream, void (*writable)(void *), void (*gone)(void *), void *owner)
+static void io_bind(hb_stream *stream, const struct io_watch *watch, void *owner)
 {
     struct client *c = client_of(stream);
-    c->writable = writable;
-    c->gone = gone;
+    c->writable = watch->writable;
+    c->gone = watch->gone;
     c->owner = owner;
 }
 
