@@ -309,7 +309,7 @@ static void say_all(struct worker *w)
 struct ticking {
     struct command c;
     struct worker *w;
-    uint64_t owner;
+    uint64_t renewed;      /* whose lease; 0: nobody's */
 };
 
 /* Not alive: the others have removed what we had, or Redis has lost it. */
@@ -318,10 +318,10 @@ static void on_ticked(struct command *c, const redisReply *reply)
     struct ticking *k = container_of(c, struct ticking, c);
     struct worker *w = k->w;
     w->ticking = false;
-    if (reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0 && k->owner == w->owner && w->leased)
-        w->doubt = true;
-    if (reply && reply->type == REDIS_REPLY_INTEGER)
+    if (reply && reply->type == REDIS_REPLY_INTEGER && k->renewed == w->owner) {
+        w->doubt |= w->leased && reply->integer == 0;
         w->leased = true;
+    }
     free(k);
 }
 
@@ -329,7 +329,7 @@ static void send_tick(struct worker *w, bool renew, uint64_t dead)
 {
     char owner[24], lease[24], old[24];
     struct ticking *k = mem_zalloc(sizeof(*k));
-    *k = (struct ticking){.c = {.done = on_ticked, .once = true}, .w = w, .owner = w->owner};
+    *k = (struct ticking){.c = {.done = on_ticked, .once = true}, .w = w, .renewed = renew ? w->owner : 0};
     w->ticking = true;
     hb_str words[] = {HB_STR("EVALSHA"), {script_sha(SCRIPT_TICK), SCRIPT_SHA - 1}, HB_STR("0"), prefix(w),
         owner_text(w->owner, owner), {lease, 0}, dead ? owner_text(dead, old) : HB_STR("")};
