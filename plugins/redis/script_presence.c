@@ -40,10 +40,11 @@
     "  redis.call('ZREM', P .. ':g', room .. '\\0' .. user)\n" \
     "  tell(room, 'l', user, u.last, '-')\n" \
     "end\n" \
-    "local function drop(room, session, grace)\n" \
+    "local function drop(room, session, grace, of)\n" \
     "  local known = redis.call('HGET', P .. ':p:' .. room, session)\n" \
     "  if not known then return end\n" \
     "  local owner, user = string.match(known, '^(%S+) (.*)$')\n" \
+    "  if of and owner ~= of then return end\n" \
     "  redis.call('HDEL', P .. ':p:' .. room, session)\n" \
     "  redis.call('SREM', P .. ':h:' .. owner, room .. '\\0' .. session)\n" \
     "  local u = get(room, user)\n" \
@@ -109,7 +110,7 @@ const char script_tick[] = COMMON
     "for _, owner in ipairs(redis.call('ZRANGEBYSCORE', P .. ':o', '-inf', now, 'LIMIT', 0, 8)) do\n"
     "  for _, held in ipairs(redis.call('SPOP', P .. ':h:' .. owner, 200)) do\n"
     "    local room, session = string.match(held, '^(%Z+)%z(.*)$')\n"
-    "    if room then drop(room, session, 0) end\n"
+    "    if room then drop(room, session, 0, owner) end\n"
     "  end\n"
     "  if redis.call('SCARD', P .. ':h:' .. owner) == 0 then redis.call('ZREM', P .. ':o', owner) end\n"
     "end\n"
