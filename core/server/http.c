@@ -8,6 +8,7 @@
 #include "server/head.h"
 #include "server/origin.h"
 #include "server/proxy.h"
+#include "server/remote.h"
 #include "server/request.h"
 #include "session/edge.h"
 
@@ -170,6 +171,8 @@ static bool refuse_draining(struct request *r, const hb_claim *claim)
 static void dispatch(struct request *r, int module, hb_claim *claim)
 {
     struct shard *shard = &r->worker->shard;
+    if (module == EDGE_SEND && claim->ticket.n && remote_forward(r, claim))
+        return;
     int owner = claim->ticket.n ? edge_worker(shard->hub, claim->ticket) : -1;
     if (owner >= 0 && owner != shard->index)
         bridge_forward(r, owner, module, claim);
@@ -202,7 +205,8 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
     struct tie *tie = h2o_mem_alloc_shared(&req->pool, sizeof *tie, on_tie_gone);
     *tie = (struct tie){.req = req, .conn = conn_of_request(req)};
     conn_request(tie->conn, tie);
-    metrics_add(w->shard.metrics, METRIC_RECEIVED_BYTES, (int64_t)req->entity.len);
+    if (tie->conn->listener->index >= 0)
+        metrics_add(w->shard.metrics, METRIC_RECEIVED_BYTES, (int64_t)req->entity.len);
     struct request *r = request_create(w, tie);
     if (refuse_connection(r) || refuse_head(r) || refuse_target(r) || refuse_client(r))
         return 0;

@@ -5,6 +5,7 @@
 #include "server/conn.h"
 #include "server/cors.h"
 #include "server/park.h"
+#include "server/remote.h"
 #include "server/stream_local.h"
 #include <string.h>
 
@@ -95,6 +96,8 @@ hb_str request_header(const hb_request *req, hb_str name)
     const struct request *r = request_of(req);
     if (r->far)
         return bridge_header(r->far, name);
+    if (r->remote)
+        return remote_header(r->remote, name);
     if (!r->tie)
         return (hb_str){0};
     const h2o_req_t *h = r->tie->req;
@@ -199,7 +202,8 @@ static void respond_here(struct request *r, int status, const hb_header *headers
     bool head = str_eq(r->pub.method, HB_STR("HEAD"));
     h2o_iovec_t bytes = {NULL, 0};
     tie->ours = true;
-    metrics_add(r->worker->shard.metrics, METRIC_SENT_BYTES, (int64_t)body.n);
+    if (tie->conn->listener->index >= 0) /* clients are not those of the admin listener */
+        metrics_add(r->worker->shard.metrics, METRIC_SENT_BYTES, (int64_t)body.n);
     h->res.status = status;
     h->res.reason = request_reason(status);
     h->res.content_length = bodiless ? SIZE_MAX : body.n;
@@ -216,6 +220,8 @@ void request_respond(hb_request *req, int status, const hb_header *headers, size
     struct request *r = request_of(req);
     if (r->far)
         bridge_respond(r->far, status, headers, n, body);
+    else if (r->remote)
+        remote_respond(r->remote, status, body);
     else if (r->parked)
         park_respond(r, body);
     else

@@ -225,7 +225,7 @@ void session_open(struct session *ss)
 {
     uint64_t interval = (uint64_t)ss->s->config->heartbeat.interval_ms;
     ss->state = SESSION_OPEN;
-    ss->last_seen_ms = (uint32_t)ss->s->wheel.now_ms;
+    session_touch(ss);
     timer_set(&ss->s->wheel, &ss->timer, clock_mono_ms() + interval - rand_below(interval / 4 + 1));
 }
 
@@ -347,9 +347,10 @@ static void on_timer(struct timer *t)
     }
 }
 
+/* The wheel's time would be that of before the loop went to sleep. */
 void session_touch(struct session *ss)
 {
-    ss->last_seen_ms = (uint32_t)ss->s->wheel.now_ms;
+    ss->last_seen_ms = (uint32_t)clock_mono_ms();
 }
 
 /* --- rooms ------------------------------------------------------------------------------------ */

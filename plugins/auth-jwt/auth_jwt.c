@@ -309,7 +309,7 @@ static void register_metrics(struct auth *auth, const hb_ctx *ctx)
         char label[64];
         snprintf(label, sizeof(label), "reason=\"%s\"", verify_reason((enum verify_result)i));
         auth->failures[i] = ctx->host->metric(
-            ctx, "hubbub_auth_failures_total", "Credentials that were refused.", label, true);
+            ctx, "hubbub_auth_jwt_failures_total", "Tokens that were refused, by what is wrong with them.", label, true);
     }
 }
 

@@ -151,7 +151,7 @@ static void count(const hb_ctx *ctx, int id, int64_t n)
 int auth_host_failures(const char *reason)
 {
     char label[64];
-    snprintf(label, sizeof(label), "hubbub_auth_failures_total{reason=\"%s\"}", reason);
+    snprintf(label, sizeof(label), "hubbub_auth_jwt_failures_total{reason=\"%s\"}", reason);
     for (int i = 0; i < metrics.n; i++)
         if (strcmp(metrics.labels[i], label) == 0)
             return (int)metrics.values[i];
