@@ -34,9 +34,8 @@ static bool get_varint(hb_str *rest, uint64_t *v)
     return false;
 }
 
-static size_t put_entry(unsigned char *p, hb_str room, hb_pos pos)
+static size_t put_entry(unsigned char *p, uint64_t hash, hb_pos pos)
 {
-    uint64_t hash = hash_stable(room);
     for (int i = 0; i < 8; i++)
         p[i] = (unsigned char)(hash >> (8 * i));
     size_t n = 8;
@@ -47,28 +46,29 @@ static size_t put_entry(unsigned char *p, hb_str room, hb_pos pos)
 
 void cursor_begin(struct cursor_writer *w, uint64_t answer)
 {
-    unsigned char head[11] = {CURSOR_VERSION};
-    buf_init(&w->raw);
-    buf_append(&w->raw, head, 1 + put_varint(head + 1, answer));
+    w->raw[0] = CURSOR_VERSION;
+    w->n = 1 + put_varint(w->raw + 1, answer);
+    w->entries = 0;
 }
 
-void cursor_add(struct cursor_writer *w, hb_str room, hb_pos pos)
+void cursor_add(struct cursor_writer *w, uint64_t room, hb_pos pos)
 {
-    unsigned char entry[ENTRY_MAX];
-    buf_append(&w->raw, entry, put_entry(entry, room, pos));
+    if (w->entries >= CURSOR_ENTRIES_MAX || w->n + ENTRY_MAX > sizeof(w->raw))
+        return;
+    w->n += put_entry(w->raw + w->n, room, pos);
+    w->entries++;
 }
 
-void cursor_end(struct cursor_writer *w, struct buf *out)
+void cursor_end(const struct cursor_writer *w, struct buf *out)
 {
-    buf_base64url(out, buf_view(&w->raw));
-    buf_finish(&w->raw);
+    buf_base64url(out, (hb_str){(const char *)w->raw, w->n});
 }
 
 size_t cursor_write_one(hb_str room, hb_pos pos, char *out, size_t size)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     unsigned char raw[2 + ENTRY_MAX] = {CURSOR_VERSION, 0};
-    size_t n = 2 + put_entry(raw + 2, room, pos), used = 0;
+    size_t n = 2 + put_entry(raw + 2, hash_stable(room), pos), used = 0;
     CHECK_INVARIANT(size >= (n * 4 + 2) / 3 + 1);
     uint32_t bits = 0;
     int have = 0;
@@ -108,13 +108,12 @@ static bool next_entry(hb_str *rest, uint64_t *hash, hb_pos *pos)
 
 struct merging {
     struct cursor_writer w;
-    uint64_t rooms[CURSOR_ENTRIES_MAX]; /* that are in it */
-    size_t n;
+    uint64_t rooms[CURSOR_ENTRIES_MAX]; /* of its entries */
 };
 
 static bool has_room(const struct merging *m, uint64_t hash)
 {
-    for (size_t i = 0; i < m->n; i++)
+    for (size_t i = 0; i < m->w.entries; i++)
         if (m->rooms[i] == hash)
             return true;
     return false;
@@ -133,17 +132,13 @@ static bool entries_valid(hb_str rest)
 
 static void merge_entries(struct merging *m, hb_str rest)
 {
-    while (rest.n > 0 && m->n < CURSOR_ENTRIES_MAX) {
-        const char *entry = rest.p;
-        uint64_t hash;
-        hb_pos pos;
-        if (!next_entry(&rest, &hash, &pos))
-            return;
-        size_t n = (size_t)(rest.p - entry);
-        if (has_room(m, hash) || m->w.raw.n + n > CURSOR_LENGTH_MAX / 4 * 3)
+    uint64_t hash;
+    hb_pos pos;
+    while (rest.n > 0 && m->w.entries < CURSOR_ENTRIES_MAX && next_entry(&rest, &hash, &pos)) {
+        if (has_room(m, hash))
             continue;
-        m->rooms[m->n++] = hash;
-        buf_append(&m->w.raw, entry, n);
+        m->rooms[m->w.entries] = hash;
+        cursor_add(&m->w, hash, pos);
     }
 }
 
@@ -151,7 +146,6 @@ size_t cursor_merge(const hb_str *cursors, size_t n, struct buf *out)
 {
     struct merging m;
     size_t merged = 0;
-    m.n = 0;
     cursor_begin(&m.w, 0);
     for (size_t i = 0; i < n; i++) {
         struct buf raw = BUF_INIT;
@@ -164,8 +158,7 @@ size_t cursor_merge(const hb_str *cursors, size_t n, struct buf *out)
         buf_finish(&raw);
     }
     if (merged > 0)
-        buf_base64url(out, buf_view(&m.w.raw));
-    buf_finish(&m.w.raw);
+        cursor_end(&m.w, out);
     return merged;
 }
 

@@ -10,17 +10,20 @@
 #include "base/buf.h"
 #include <hubbub/backend.h>
 
-enum { CURSOR_ENTRIES_MAX = 512, CURSOR_LENGTH_MAX = 16384 };
+enum { CURSOR_ENTRIES_MAX = 512, CURSOR_LENGTH_MAX = 16384, CURSOR_RAW_MAX = CURSOR_LENGTH_MAX / 4 * 3 };
 
 /* A NUL-terminated cursor of one room; returns its length. `size` at least CURSOR_TEXT_MAX. */
 size_t cursor_write_one(hb_str room, hb_pos pos, char *out, size_t size);
 
+/* Holds nothing: on the stack. */
 struct cursor_writer {
-    struct buf raw;
+    size_t n, entries;
+    unsigned char raw[CURSOR_RAW_MAX];
 };
 void cursor_begin(struct cursor_writer *w, uint64_t answer);
-void cursor_add(struct cursor_writer *w, hb_str room, hb_pos pos);
-void cursor_end(struct cursor_writer *w, struct buf *out); /* appends the text, frees the writer */
+/* `room`: hash_stable of its name. What is too much for a cursor is left out. */
+void cursor_add(struct cursor_writer *w, uint64_t room, hb_pos pos);
+void cursor_end(const struct cursor_writer *w, struct buf *out); /* appends the text */
 
 /* Append one cursor for all of these: of a room that several name, the first one's position. What is
  * no cursor, or too much for one, is left out; returns how many were cursors, and appends nothing

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { IOV_BATCH = 64, FIRST_CAP = 4 };
+enum { IOV_BATCH = 64, FIRST_CAP = 4, COPY_BATCH = 64 * 1024, COPY_KEPT = 256 * 1024 };
 
 static uint32_t take_fast(struct shard *s)
 {
@@ -211,39 +211,66 @@ bool outbox_send(struct shard *s, struct outbox *o, int fd, struct frame *f)
     return send_rest(s, o, f, sent > 0 ? (size_t)sent : 0);
 }
 
-/* --- gathering: frames into iovecs, slots filled ------------------------------------------------ */
+/* --- gathering: what one write takes ------------------------------------------------------------- */
 
+/* Frames go by reference. Where one has slots, all are copied, with the slots filled: a session's own
+ * bytes stand in the middle of each, and pieces of that size cost more than their copy. */
 struct gather {
     struct iovec iov[IOV_BATCH];
     int n_iov;
     uint32_t frames;       /* whole frames in it, from the head */
     size_t total;
-    struct hb_out fills;   /* bytes of all slots; iovecs of slots hold offsets until fixed */
-    bool slot_iov[IOV_BATCH];
+    bool copied;           /* to `filled` */
 };
 
-static void add_iov(struct gather *g, const char *p, size_t n, bool slot)
+static _Thread_local struct hb_out filled; /* of the write that is under way */
+
+static bool have_slots(const struct outbox *o)
 {
-    if (n == 0)
-        return;
-    g->iov[g->n_iov] = (struct iovec){(void *)(uintptr_t)p, n};
-    g->slot_iov[g->n_iov++] = slot;
-    g->total += n;
+    for (uint32_t i = 0; i < o->count; i++)
+        if (at(o, i)->n_slots)
+            return true;
+    return false;
 }
 
-static void gather_frame(struct shard *s, struct outbox *o, struct frame *f, uint32_t off, struct gather *g)
+static void advance(struct shard *s, struct outbox *o, const struct frame *f)
 {
     if (f->message && s->hub->wires[o->wire].cursors)
         s->hub->session_ops->advance(o, f->message);
+}
+
+static void refer(struct shard *s, struct outbox *o, struct gather *g)
+{
+    for (; g->frames < o->count && g->frames < IOV_BATCH; g->frames++) {
+        struct frame *f = at(o, g->frames);
+        uint32_t off = g->frames == 0 ? o->off : 0;
+        advance(s, o, f);
+        g->iov[g->n_iov++] = (struct iovec){f->bytes + off, f->n - off};
+        g->total += f->n - off;
+    }
+}
+
+static void fill_slots(struct shard *s, struct outbox *o, const struct frame *f, uint32_t off, hb_out *to)
+{
     for (unsigned i = 0; i < f->n_slots; i++) {
-        size_t before = g->fills.bytes.n;
-        add_iov(g, f->bytes + off, f->slot_at[i] - off, false);
-        s->hub->session_ops->fill(s, o, f->slot[i], &g->fills);
-        add_iov(g, (const char *)before, g->fills.bytes.n - before, true);
+        buf_append(&to->bytes, f->bytes + off, f->slot_at[i] - off);
+        s->hub->session_ops->fill(s, o, f->slot[i], to);
         off = f->slot_at[i];
     }
-    add_iov(g, f->bytes + off, f->n - off, false);
-    g->frames++;
+    buf_append(&to->bytes, f->bytes + off, f->n - off);
+}
+
+static void copy(struct shard *s, struct outbox *o, struct gather *g)
+{
+    g->copied = true;
+    buf_clear(&filled.bytes);
+    for (; g->frames < o->count && filled.bytes.n < COPY_BATCH; g->frames++) {
+        struct frame *f = at(o, g->frames);
+        advance(s, o, f);
+        fill_slots(s, o, f, g->frames == 0 ? o->off : 0, &filled);
+    }
+    g->total = filled.bytes.n;
+    g->iov[g->n_iov++] = (struct iovec){filled.bytes.p, filled.bytes.n};
 }
 
 static void gather(struct shard *s, struct outbox *o, struct gather *g)
@@ -251,16 +278,11 @@ static void gather(struct shard *s, struct outbox *o, struct gather *g)
     g->n_iov = 0;
     g->frames = 0;
     g->total = 0;
-    memset(&g->fills, 0, sizeof(g->fills));
-    while (g->frames < o->count) {
-        struct frame *f = at(o, g->frames);
-        if (g->n_iov + 2 * f->n_slots + 1 > IOV_BATCH)
-            break;
-        gather_frame(s, o, f, g->frames == 0 ? o->off : 0, g);
-    }
-    for (int i = 0; i < g->n_iov; i++)
-        if (g->slot_iov[i])
-            g->iov[i].iov_base = g->fills.bytes.p + (uintptr_t)g->iov[i].iov_base;
+    g->copied = false;
+    if (have_slots(o))
+        copy(s, o, g);
+    else
+        refer(s, o, g);
 }
 
 static void observe_written(struct shard *s, const struct frame *f, uint64_t now_us)
@@ -270,20 +292,14 @@ static void observe_written(struct shard *s, const struct frame *f, uint64_t now
     metrics_observe(s->metrics, METRIC_DELIVERY, (now_us - f->received_us) * 1000, f->n_messages);
 }
 
-/* What a short write left of a batch with filled slots becomes one private frame at the head: the
- * slots were filled and positions moved, so it must go out exactly as gathered. */
+/* What a short write left of a copy becomes one private frame at the head: the slots were filled and
+ * positions moved, so it must go out exactly as it is. */
 static bool materialise(struct shard *s, struct outbox *o, const struct gather *g, size_t written)
 {
-    struct frame *rest = frame_create(g->total - written);
+    struct frame *rest = filled.bytes.failed ? NULL : frame_create(g->total - written);
     if (!rest)
         return false;
-    size_t used = 0, skip = written;
-    for (int i = 0; i < g->n_iov; i++) {
-        size_t drop = skip < g->iov[i].iov_len ? skip : g->iov[i].iov_len;
-        memcpy(rest->bytes + used, (char *)g->iov[i].iov_base + drop, g->iov[i].iov_len - drop);
-        used += g->iov[i].iov_len - drop;
-        skip -= drop;
-    }
+    memcpy(rest->bytes, filled.bytes.p + written, rest->n);
     for (uint32_t i = 0; i < g->frames; i++)
         pop(s, o);
     if (o->cap == 0 && !grow(o)) {
@@ -315,27 +331,34 @@ static void consume(struct shard *s, struct outbox *o, size_t written)
     }
 }
 
+static void consume_copied(struct shard *s, struct outbox *o, uint32_t frames)
+{
+    uint64_t now = clock_mono_us();
+    for (uint32_t i = 0; i < frames; i++) {
+        observe_written(s, at(o, 0), now);
+        pop(s, o);
+    }
+}
+
 /* One write of what waits. False: the stream takes no more. */
 static bool write_batch(struct shard *s, struct outbox *o)
 {
     struct gather g;
     gather(s, o, &g);
-    size_t n = s->hub->io->write(o->stream, g.iov, g.n_iov), before = o->bytes;
-    bool all = n == g.total;
-    if (g.fills.bytes.n == 0) {
+    bool failed = g.copied && filled.bytes.failed;
+    size_t n = failed ? 0 : s->hub->io->write(o->stream, g.iov, g.n_iov), before = o->bytes;
+    bool all = n == g.total && !failed;
+    if (!g.copied) {
         consume(s, o, n);
     } else if (all) {
-        uint64_t now = clock_mono_us();
-        for (uint32_t i = 0; i < g.frames; i++) {
-            observe_written(s, at(o, 0), now);
-            pop(s, o);
-        }
+        consume_copied(s, o, g.frames);
     } else if (!materialise(s, o, &g, n)) {
         outbox_drop(s, o);
         overflow(s, o);
     }
+    if (filled.bytes.cap > COPY_KEPT)
+        buf_finish(&filled.bytes);
     metrics_add(s->metrics, METRIC_OUTBOX_BYTES, (int64_t)o->bytes - (int64_t)before);
-    buf_finish(&g.fills.bytes);
     if (!all)
         set_flag(s, o, OUTBOX_BLOCKED, true);
     return all;

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/map.h"
+#include "base/rand.h"
 #include "base/str.h"
 #include "out/encode.h"
 #include "out/msg.h"
@@ -26,6 +27,7 @@ struct members {
     struct list dirty;             /* in shard->dirty_rooms while the turn has entries */
     struct item *items;
     struct entry *turn;
+    uint64_t hash;                 /* of the name */
     uint32_t n_items, cap_items, n_turn, cap_turn, holds;
     uint16_t n_name;
     char name[];                   /* with a NUL behind it */
@@ -55,6 +57,11 @@ hb_str members_name(const struct members *r)
     return (hb_str){r->name, r->n_name};
 }
 
+uint64_t members_hash(const struct members *r)
+{
+    return r->hash;
+}
+
 size_t members_count(const struct members *r)
 {
     return r->n_items;
@@ -71,6 +78,7 @@ struct members *members_hold(struct shard *s, hb_str room)
     if (!r) {
         r = mem_zalloc(sizeof(*r) + room.n + 1);
         list_init(&r->dirty);
+        r->hash = hash_stable(room);
         r->n_name = (uint16_t)room.n;
         memcpy(r->name, room.p, room.n);
         map_put(&s->members->rooms, members_name(r), r);

@@ -35,6 +35,7 @@ struct members *members_hold(struct shard *s, hb_str room);
 void members_release(struct shard *s, struct members *r);
 struct members *members_find(struct shard *s, hb_str room); /* NULL: nobody here */
 hb_str members_name(const struct members *r);
+uint64_t members_hash(const struct members *r); /* hash_stable of its name */
 size_t members_count(const struct members *r);
 
 /* From now on messages delivered to the room reach this member; not those of this turn so far. */

@@ -147,7 +147,7 @@ void net_cursor(hb_session *session, hb_out *out)
     list_for_each(item, &ss->rooms) {
         struct membership *m = list_entry(item, struct membership, in_session);
         if (m->joined && m->keeps)
-            cursor_add(&w, members_name(m->room), m->pos);
+            cursor_add(&w, members_hash(m->room), m->pos);
     }
     cursor_end(&w, &out->bytes);
 }

@@ -116,6 +116,44 @@ test('a cursor is good before any message came, and several work like one', asyn
     assert.deepEqual([half.joined.a.recovered, half.joined.b.recovered].sort(), [false, true]);
 });
 
+test('the id follows a session that joins and leaves rooms by send', async t => {
+    const hub = await startHub(t, { rooms: [{ match: 'plain', join: 'anyone', publish: 'anyone' },
+        { match: '*', join: 'anyone', publish: 'anyone', history }] });
+    const writer = await connect(hub);
+    const alice = await connectSse(hub, { rooms: ['a', 'plain'] });
+    const say = async (room, data) => {
+        await writer.publish(room, data);
+        await alice.next(m => m.data === data);
+    };
+    // Where each of the rooms goes on from the last id, after one more message in it.
+    const resumes = async (rooms, missed) => {
+        const again = await connectSse(hub, { rooms, lastEventId: alice.lastEventId });
+        for (const room of rooms)
+            assert.equal(again.joined[room].recovered, room in missed, room);
+        for (const [room, data] of Object.entries(missed))
+            assert.deepEqual((await again.nextMessage(room)).data, data);
+        again.terminate();
+    };
+    await say('a', 1);
+    await say('plain', 2);
+    await writer.publish('a', 3);
+    await alice.nextMessage('a');
+    await alice.join('b');
+    await say('a', 4);
+    alice.pause();
+    await writer.publish('a', 5);
+    await writer.publish('b', 6);
+    await resumes(['a', 'b'], { a: 5, b: 6 });
+    alice.resume();
+    await alice.next(m => m.data === 5);
+    await alice.next(m => m.data === 6);
+    await alice.leave('a');
+    await say('b', 7);
+    await writer.publish('a', 8);
+    await resumes(['a'], {});
+    assert.ok(alice.events.every(event => event.id));
+});
+
 test('a cursor that is none, or of another life, is told', async t => {
     const hub = await startHub(t);
     for (const cursor of ['nonsense', '%\n"', 'AQAAAAAAAAAAAAAAAA', 'x'.repeat(20_000)]) {

@@ -1,4 +1,5 @@
 #include "out/cursor.h"
+#include "base/rand.h"
 #include "base/str.h"
 #include "unit.h"
 #include <string.h>
@@ -21,8 +22,8 @@ TEST(a_composite_names_each_of_its_rooms_and_no_other)
     struct buf out = BUF_INIT;
     hb_pos pos;
     cursor_begin(&w, 7);
-    cursor_add(&w, HB_STR("a"), (hb_pos){1, 10});
-    cursor_add(&w, HB_STR("b"), (hb_pos){1, 20});
+    cursor_add(&w, hash_stable(HB_STR("a")), (hb_pos){1, 10});
+    cursor_add(&w, hash_stable(HB_STR("b")), (hb_pos){1, 20});
     cursor_end(&w, &out);
     check_at(buf_view(&out), HB_STR("a"), 10);
     check_at(buf_view(&out), HB_STR("b"), 20);
@@ -40,7 +41,7 @@ TEST(a_composite_of_128_rooms_fits_in_4_kb)
     for (int i = 0; i < 128; i++) {
         memset(room, 'a' + i % 26, sizeof(room));
         room[0] = (char)i;
-        cursor_add(&w, (hb_str){room, sizeof(room)}, (hb_pos){1700000000000, 1u << 30});
+        cursor_add(&w, hash_stable((hb_str){room, sizeof(room)}), (hb_pos){1700000000000, 1u << 30});
     }
     cursor_end(&w, &out);
     CHECK(out.n <= 4096);
@@ -79,7 +80,7 @@ TEST(merging_leaves_out_what_is_too_much_for_a_cursor)
     for (int i = 0; i < CURSOR_ENTRIES_MAX; i++) {
         room[0] = (char)i;
         room[1] = (char)(i >> 8);
-        cursor_add(&w, (hb_str){room, sizeof(room)}, (hb_pos){1, 1});
+        cursor_add(&w, hash_stable((hb_str){room, sizeof(room)}), (hb_pos){1, 1});
     }
     cursor_end(&w, &big);
     const hb_str all[] = {buf_view(&big), one(HB_STR("late"), 1, 1, small)};
