@@ -28,6 +28,9 @@ void admin_json(struct admin_call *call, int status, hb_str body);
 void admin_text(struct admin_call *call, int status, const char *content_type, hb_str body);
 void admin_error(struct admin_call *call, hb_code code, const char *sentence);
 
+/* stats.c: tell the other nodes who this one is. */
+void admin_beacon(struct shard *control);
+
 /* access.c: may this request come in? Answers it when not. `open`: needs no token. */
 bool admin_access(struct admin_call *call, bool open);
 

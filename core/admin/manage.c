@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "session/cluster.h"
 #include "session/revoked.h"
 #include "session/send.h"
 #include <stdlib.h>
@@ -17,6 +18,7 @@ void admin_broadcast(struct admin_call *call)
     if (body_read(call, f, 2)) {
         hb_str event = f[0].given ? buf_view(&f[0].name) : HB_STR("message");
         send_to_all(call->control->hub, (hb_str){NULL, 0}, event, f[1].json);
+        cluster_broadcast(call->control->hub, event, f[1].json);
         log_write(LOG_INFO, "admin", "broadcast event=%.*s", (int)event.n, event.p);
         admin_json(call, 200, HB_STR("{}\n"));
     }
@@ -73,6 +75,7 @@ static void revoke(struct admin_call *call, const struct body_field *f)
     else
         log_write(LOG_INFO, "admin", "the token jti=%.*s is revoked", (int)what.token_id.n, what.token_id.p);
     later_hold(l, call);
+    cluster_revoke(call->control->hub, what.token_id, what.user, what.issued_before_ms, what.until_ms);
     revoked_add(call->control->hub, &what, call->control->index, on_revoked, l);
 }
 

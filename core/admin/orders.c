@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "session/cluster.h"
 #include "session/ops.h"
 #include "session/registry.h"
 #include <stdlib.h>
@@ -71,7 +72,7 @@ static void on_back(struct tour *t)
         tell_log(o);
     if (later_take(&o->later, &call)) {
         buf_printf(&out, "{\"sessions\":%zu}\n", o->found);
-        if (o->filter.id.p && o->found == 0)
+        if (o->filter.id.p && o->found == 0 && !cluster_is(o->tour.hub)) /* else it may be elsewhere */
             admin_error(&call, HB_NOT_FOUND, "there is no such session on this node");
         else
             admin_json(&call, 200, buf_view(&out));
@@ -90,6 +91,7 @@ static void give_order(struct admin_call *call, enum what what, const struct ses
         o->room = (hb_str){memcpy(o->bytes + size, room.p, room.n), room.n};
     o->tour = later_tour(call, 0, visit, on_back, on_lost);
     later_hold(&o->later, call);
+    cluster_order(call->control->hub, (enum cluster_what)what, who->id, who->user, room);
     tour_begin(&o->tour);
 }
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/process.h"
 #include "base/str.h"
+#include "session/cluster.h"
 #include <math.h>
 
 static const char *state_word(enum server_state state)
@@ -140,6 +141,25 @@ void admin_stats(struct admin_call *call)
     buf_finish(&out);
 }
 
+static void put_other(hb_str json, void *arg)
+{
+    struct buf *out = arg;
+    buf_char(out, ',');
+    buf_str(out, json);
+}
+
+/* Once a second, to the other nodes. */
+void admin_beacon(struct shard *control)
+{
+    struct server_status st;
+    struct buf json = BUF_INIT;
+    server_status(&st);
+    put_node(&json, &st);
+    buf_lit(&json, ",\"self\":false}");
+    cluster_cast(control->hub, 0, CLUSTER_BEACON, (hb_str[]){str_of(st.config->node), buf_view(&json)}, 2);
+    buf_finish(&json);
+}
+
 void admin_nodes(struct admin_call *call)
 {
     struct server_status st;
@@ -147,6 +167,7 @@ void admin_nodes(struct admin_call *call)
     server_status(&st);
     put_node(&out, &st);
     buf_lit(&out, ",\"self\":true}");
+    cluster_each(put_other, &out);
     page_answer_whole(call, buf_view(&out));
     buf_finish(&out);
 }

@@ -10,6 +10,7 @@
 #include "server/request.h"
 #include "server/stream.h"
 #include "server/watch.h"
+#include "session/cluster.h"
 #include "session/net.h"
 #include "session/send.h"
 #include "session/presence.h"
@@ -217,6 +218,16 @@ static void backend_took(const hb_ctx *ctx, uint64_t ns)
     metrics_observe(host_shard(ctx)->metrics, METRIC_BACKEND, ns, 1);
 }
 
+static void backend_heard(const hb_ctx *ctx, hb_str bytes)
+{
+    cluster_heard(host_shard(ctx), bytes);
+}
+
+static uint32_t backend_node(void)
+{
+    return cluster_self(&server.hub);
+}
+
 static const hb_store store_table = {
     .size = sizeof(hb_store),
     .ref = msg_ref,
@@ -228,6 +239,8 @@ static const hb_store store_table = {
     .lost = home_lost,
     .up = backend_up,
     .took = backend_took,
+    .heard = backend_heard,
+    .node = backend_node,
 };
 
 const hb_host host_table = {

@@ -11,6 +11,7 @@
 
 struct far;
 struct parked;
+struct remote;
 
 enum { REQUEST_TARGET_MAX = 64 * 1024 };
 
@@ -35,6 +36,7 @@ struct request {
     struct tie *tie;        /* where it arrived, until answered, parked or taken over */
     struct parked *parked;  /* where it arrived, parked */
     struct far *far;        /* a copy */
+    struct remote *remote;  /* of another node (remote.c) */
     struct request_details *details;
 };
 

@@ -8,6 +8,7 @@
 #include "server/control.h"
 #include "server/host.h"
 #include "server/listen.h"
+#include "server/remote.h"
 #include "server/site.h"
 #include "server/system.h"
 #include "server/tls.h"
@@ -270,6 +271,7 @@ int server_run(const char *config_path)
     if (ok) {
         server_use_site(s, s->config);
         make_hub(s);
+        remote_register();
         ok = serve(s);
     }
     listen_unbind(s);

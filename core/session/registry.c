@@ -163,6 +163,15 @@ hb_sid ticket_sid(hb_str ticket)
     return sid;
 }
 
+uint32_t ticket_node(hb_str ticket)
+{
+    uint8_t raw[TICKET_RAW];
+    uint32_t node = 0;
+    if (decode_ticket(ticket, raw))
+        memcpy(&node, raw + 1, 4);
+    return node;
+}
+
 struct session *session_by_ticket(struct shard *s, hb_str ticket)
 {
     uint8_t raw[TICKET_RAW];

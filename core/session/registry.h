@@ -30,6 +30,7 @@ hb_sid registry_doomed(struct registry *r); /* pops one; 0: none */
 bool registry_some(struct shard *s, uint32_t *at, bool (*fn)(struct session *ss, void *arg), void *arg);
 
 hb_sid ticket_sid(hb_str ticket); /* the session it names, unproven; 0: no ticket */
+uint32_t ticket_node(hb_str ticket); /* the node it names; 0: no ticket */
 
 /* Close those that overflowed in this turn. */
 void sessions_close_slow(struct shard *s);

@@ -93,6 +93,11 @@ static void on_list(const hb_ctx *ctx, void *state, size_t limit, hb_done *done)
     presence_list(state, limit, done);
 }
 
+static void on_cast(const hb_ctx *ctx, uint32_t node, hb_str bytes)
+{
+    worker_cast(ctx->local, node, bytes);
+}
+
 static const hb_backend backend = {
     .size = sizeof(hb_backend),
     .room_open = on_open,
@@ -106,6 +111,7 @@ static const hb_backend backend = {
     .presence_set = on_present,
     .presence_drop = on_absent,
     .presence_list = on_list,
+    .cast = on_cast,
 };
 
 /* --- the worker ------------------------------------------------------------------------------------- */

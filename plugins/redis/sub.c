@@ -112,6 +112,8 @@ static void on_message(struct sub *s, hb_str channel, hb_str payload)
         room_push(r, payload);
     else if (channel.n > n + 2 && channel.p[n + 1] == 'n')
         s->heard_ms = s->w->ctx->host->now_ms();
+    else if (channel.n > n + 2 && channel.p[n + 1] == 'c')
+        worker_heard(s->w, payload);
 }
 
 static void on_reply(struct link *l, const redisReply *reply)
@@ -132,7 +134,12 @@ static void on_reply(struct link *l, const redisReply *reply)
 static void on_greet(struct link *l)
 {
     char own[KEY_MAX];
+    const struct worker *w = of(l)->w;
     link_greet(l, 2, (hb_str[]){HB_STR("SUBSCRIBE"), own_channel(of(l), own)});
+    if (w->ctx->worker != 0)
+        return;
+    link_greet(l, 2, (hb_str[]){HB_STR("SUBSCRIBE"), worker_cast_channel(w, 0, own)});
+    link_greet(l, 2, (hb_str[]){HB_STR("SUBSCRIBE"), worker_cast_channel(w, w->store->node(), own)});
 }
 
 static void subscribe_many(struct sub *s, struct room *const *rooms, int n)

@@ -46,5 +46,10 @@ static inline const struct shared *worker_shared(const struct worker *w)
 /* "<prefix>:<kind>:<name>" */
 hb_str worker_key(const struct worker *w, char kind, hb_str name, char out[static KEY_MAX]);
 uint64_t worker_now_us(void);
+/* Bytes for all other nodes (0), or one. */
+void worker_cast(struct worker *w, uint32_t node, hb_str bytes);
+/* The channel of a node; 0: of all. */
+hb_str worker_cast_channel(const struct worker *w, uint32_t node, char out[static KEY_MAX]);
+void worker_heard(struct worker *w, hb_str payload);
 
 #endif

@@ -116,6 +116,9 @@ struct hb_backend {
     /* The first `limit` users, and how many there are. Holds at least what was told before `done`:
      * a change told later may be in it already. */
     void (*presence_list)(const hb_ctx *ctx, void *state, size_t limit, hb_done *done);
+    /* Bytes for the other nodes (node 0), or for one of them: store->heard there, soon, at most once.
+     * What can't be sent now is dropped. Any worker. NULL: there are no other nodes. */
+    void (*cast)(const hb_ctx *ctx, uint32_t node, hb_str bytes);
 };
 
 struct hb_store {
@@ -138,6 +141,9 @@ struct hb_store {
     /* [w] Can this worker use the backend? Up from the start. And: a call to it took that long. */
     void (*up)(const hb_ctx *ctx, bool up);
     void (*took)(const hb_ctx *ctx, uint64_t ns);
+    /* [w] What another node cast; checked by the host. [any] The number of this node. */
+    void (*heard)(const hb_ctx *ctx, hb_str bytes);
+    uint32_t (*node)(void);
 };
 
 #ifdef __cplusplus

@@ -1,0 +1,190 @@
+#include "session/cluster.h"
+#include "base/buf.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/rand.h"
+#include "base/str.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FORGET_MS = 6000, NODE_JSON_MAX = 2048, CAST_MAX = 4 * 1024 * 1024 };
+
+static cluster_fn on_beacon;
+static cluster_fn *handlers[CLUSTER_KINDS] = {[CLUSTER_BEACON] = on_beacon, [CLUSTER_ORDER] = cluster_on_order,
+    [CLUSTER_REVOKE] = cluster_on_revoke, [CLUSTER_BROADCAST] = cluster_on_broadcast};
+
+struct node {
+    uint32_t number;       /* 0: free */
+    uint64_t heard_ms;
+    size_t n;
+    char json[NODE_JSON_MAX];
+};
+
+static struct {
+    pthread_mutex_t lock;
+    struct node nodes[CLUSTER_NODES_MAX];
+} known = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void cluster_on(enum cluster_kind kind, cluster_fn *fn)
+{
+    handlers[kind] = fn;
+}
+
+bool cluster_is(const struct hub *hub)
+{
+    return hub->backend >= 0 && hub->modules[hub->backend].desc->backend->cast;
+}
+
+uint32_t cluster_self(const struct hub *hub)
+{
+    static _Atomic uint32_t self; /* a reload does not change it */
+    uint32_t number = atomic_load_explicit(&self, memory_order_relaxed);
+    if (number == 0) {
+        number = (uint32_t)hash_stable(str_of(hub->shards[0]->config->node));
+        atomic_store_explicit(&self, number, memory_order_relaxed);
+    }
+    return number;
+}
+
+/* --- telling ------------------------------------------------------------------------------------ */
+
+struct cast {
+    struct mail mail;
+    uint32_t node;
+    size_t n;
+    char bytes[];
+};
+
+static void hand_over(struct shard *s, uint32_t node, hb_str bytes)
+{
+    const struct hub *hub = s->hub;
+    hub->modules[hub->backend].desc->backend->cast(&s->ctx[hub->backend], node, bytes);
+}
+
+static void on_cast(struct mail *mail, void *receiver)
+{
+    struct cast *c = container_of(mail, struct cast, mail);
+    hand_over(receiver, c->node, (hb_str){c->bytes, c->n});
+    free(c);
+}
+
+static void discard_cast(struct mail *mail)
+{
+    free(container_of(mail, struct cast, mail));
+}
+
+static char *put_field(char *at, hb_str f)
+{
+    uint32_t n = f.p ? (uint32_t)f.n : UINT32_MAX;
+    memcpy(at, &n, 4);
+    memcpy(at + 4, f.p ? f.p : "", f.p ? f.n : 0);
+    return at + 4 + (f.p ? f.n : 0);
+}
+
+/* By mail to the first worker, so that it works on any thread and what is told keeps its order. */
+void cluster_cast(struct hub *hub, uint32_t node, enum cluster_kind kind, const hb_str *fields, size_t n)
+{
+    size_t size = 1;
+    for (size_t i = 0; i < n; i++)
+        size += 4 + fields[i].n;
+    struct cast *c = cluster_is(hub) && size <= CAST_MAX ? mem_try_alloc(sizeof(*c) + size) : NULL;
+    if (!c)
+        return;
+    *c = (struct cast){.mail = {.deliver = on_cast, .discard = discard_cast}, .node = node, .n = size};
+    c->bytes[0] = (char)kind;
+    char *at = c->bytes + 1;
+    for (size_t i = 0; i < n; i++)
+        at = put_field(at, fields[i]);
+    shard_post(hub, 0, &c->mail);
+}
+
+/* --- hearing ------------------------------------------------------------------------------------ */
+
+static bool take_field(hb_str *rest, hb_str *out)
+{
+    uint32_t n;
+    if (rest->n < 4)
+        return false;
+    memcpy(&n, rest->p, 4);
+    *rest = str_sub(*rest, 4, rest->n);
+    *out = (hb_str){NULL, 0};
+    if (n == UINT32_MAX)
+        return true;
+    if (n > rest->n)
+        return false;
+    *out = (hb_str){rest->p, n};
+    *rest = str_sub(*rest, n, rest->n);
+    return true;
+}
+
+void cluster_heard(struct shard *s, hb_str bytes)
+{
+    hb_str fields[CLUSTER_FIELDS_MAX], rest = str_sub(bytes, 1, bytes.n);
+    size_t n = 0;
+    if (bytes.n == 0 || (unsigned char)bytes.p[0] >= CLUSTER_KINDS)
+        return;
+    while (rest.n > 0)
+        if (n == CLUSTER_FIELDS_MAX || !take_field(&rest, &fields[n++]))
+            return;
+    cluster_fn *fn = handlers[(unsigned char)bytes.p[0]];
+    if (fn)
+        fn(s, fields, n);
+}
+
+/* --- who they are ------------------------------------------------------------------------------- */
+
+static struct node *place_for(uint32_t number, uint64_t now)
+{
+    struct node *free_one = NULL;
+    for (int i = 0; i < CLUSTER_NODES_MAX; i++) {
+        struct node *node = &known.nodes[i];
+        if (node->number == number)
+            return node;
+        if (!free_one && (!node->number || now - node->heard_ms > FORGET_MS))
+            free_one = node;
+    }
+    return free_one;
+}
+
+static void on_beacon(struct shard *s, const hb_str *fields, size_t n)
+{
+    uint64_t now = clock_mono_ms();
+    if (n != 2 || !fields[0].n || fields[1].n >= NODE_JSON_MAX || json_check(fields[1], 4, NULL) != JSON_OK)
+        return;
+    uint32_t number = (uint32_t)hash_stable(fields[0]);
+    if (number == cluster_self(s->hub))
+        return;
+    pthread_mutex_lock(&known.lock);
+    struct node *node = place_for(number, now);
+    if (node) {
+        node->number = number;
+        node->heard_ms = now;
+        node->n = fields[1].n;
+        memcpy(node->json, fields[1].p, fields[1].n);
+    }
+    pthread_mutex_unlock(&known.lock);
+}
+
+bool cluster_knows(uint32_t number)
+{
+    bool found = false;
+    uint64_t now = clock_mono_ms();
+    pthread_mutex_lock(&known.lock);
+    for (int i = 0; i < CLUSTER_NODES_MAX && !found; i++)
+        found = known.nodes[i].number == number && number && now - known.nodes[i].heard_ms <= FORGET_MS;
+    pthread_mutex_unlock(&known.lock);
+    return found;
+}
+
+void cluster_each(void (*fn)(hb_str json, void *arg), void *arg)
+{
+    uint64_t now = clock_mono_ms();
+    pthread_mutex_lock(&known.lock);
+    for (int i = 0; i < CLUSTER_NODES_MAX; i++)
+        if (known.nodes[i].number && now - known.nodes[i].heard_ms <= FORGET_MS)
+            fn((hb_str){known.nodes[i].json, known.nodes[i].n}, arg);
+    pthread_mutex_unlock(&known.lock);
+}

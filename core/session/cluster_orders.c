@@ -1,0 +1,112 @@
+/* What an admin ordered on one node, carried out on the others. */
+#include "base/buf.h"
+#include "base/check.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "session/cluster.h"
+#include "session/ops.h"
+#include "session/registry.h"
+#include "session/revoked.h"
+#include "session/send.h"
+#include "session/tour.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct order {
+    struct tour tour;
+    enum cluster_what what;
+    hb_str id, user, room;
+    char bytes[];
+};
+
+void cluster_order(struct hub *hub, enum cluster_what what, hb_str id, hb_str user, hb_str room)
+{
+    char kind = (char)what;
+    cluster_cast(hub, 0, CLUSTER_ORDER, (hb_str[]){{&kind, 1}, id, user, room}, 4);
+}
+
+static bool is_meant(const struct session *ss, const struct order *o)
+{
+    char id[SESSION_TICKET_MAX];
+    if (ss->state != SESSION_OPEN)
+        return false;
+    return o->id.p ? str_eq(session_public_id(ss, id), o->id) : ss->user && str_eq(session_user(ss), o->user);
+}
+
+static bool carry_out(struct session *ss, void *arg)
+{
+    const struct order *o = arg;
+    hb_op op = {.type = o->what == CLUSTER_LEAVE ? HB_OP_LEAVE : HB_OP_JOIN, .room = o->room};
+    if (!is_meant(ss, o))
+        return true;
+    if (o->what == CLUSTER_KICK)
+        session_close(ss, 4003, HB_STR("disconnected by the server"), HB_END_KICKED);
+    else
+        ops_input(ss, &op, OP_SERVER, NULL);
+    return !o->id.p;
+}
+
+static enum tour_step visit(struct tour *t, struct shard *s)
+{
+    return registry_some(s, &t->at, carry_out, container_of(t, struct order, tour)) ? TOUR_NEXT : TOUR_AGAIN;
+}
+
+static void finish(struct tour *t)
+{
+    free(container_of(t, struct order, tour));
+}
+
+static hb_str put(char **at, hb_str s)
+{
+    if (!s.p)
+        return s;
+    char *p = memcpy(*at, s.p, s.n);
+    *at += s.n;
+    return (hb_str){p, s.n};
+}
+
+void cluster_on_order(struct shard *s, const hb_str *f, size_t n)
+{
+    if (n != 4 || f[0].n != 1 || (unsigned char)f[0].p[0] > CLUSTER_LEAVE || !f[1].p == !f[2].p ||
+        (f[0].p[0] != CLUSTER_KICK && (!f[3].n || f[3].p[0] == '@' || f[3].n > 128)))
+        return;
+    struct order *o = mem_zalloc(sizeof(*o) + f[1].n + f[2].n + f[3].n);
+    char *at = o->bytes;
+    o->what = (enum cluster_what)f[0].p[0];
+    o->id = put(&at, f[1]);
+    o->user = put(&at, f[2]);
+    o->room = put(&at, f[3]);
+    o->tour = (struct tour){.hub = s->hub, .back_to = s->index, .visit = visit, .back = finish, .lost = finish};
+    tour_begin(&o->tour);
+}
+
+/* --- revocations ---------------------------------------------------------------------------------- */
+
+void cluster_revoke(struct hub *hub, hb_str token_id, hb_str user, int64_t issued_before_ms, int64_t until_ms)
+{
+    hb_str before = {(const char *)&issued_before_ms, 8}, until = {(const char *)&until_ms, 8};
+    cluster_cast(hub, 0, CLUSTER_REVOKE, (hb_str[]){token_id, user, before, until}, 4);
+}
+
+void cluster_on_revoke(struct shard *s, const hb_str *f, size_t n)
+{
+    if (n != 4 || !f[0].p == !f[1].p || f[0].n > 1024 || f[1].n > 128 || f[2].n != 8 || f[3].n != 8)
+        return;
+    struct revocation what = {.token_id = f[0], .user = f[1]};
+    memcpy(&what.issued_before_ms, f[2].p, 8);
+    memcpy(&what.until_ms, f[3].p, 8);
+    revoked_add(s->hub, &what, s->index, NULL, NULL);
+}
+
+/* --- broadcasts ----------------------------------------------------------------------------------- */
+
+void cluster_broadcast(struct hub *hub, hb_str event, hb_str data)
+{
+    cluster_cast(hub, 0, CLUSTER_BROADCAST, (hb_str[]){event, data}, 2);
+}
+
+void cluster_on_broadcast(struct shard *s, const hb_str *f, size_t n)
+{
+    if (n == 2 && f[0].n > 0 && f[0].n <= 128 && (!f[1].p || json_check(f[1], 66, NULL) == JSON_OK))
+        send_to_all(s->hub, (hb_str){NULL, 0}, f[0], f[1]);
+}
