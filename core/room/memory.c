@@ -11,6 +11,7 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "out/msg.h"
+#include "room/history.h"
 #include "room/home.h"
 #include "room/roster.h"
 #include <stdlib.h>
@@ -21,25 +22,9 @@ enum {
     PRESENCE_BYTES_MAX = 64 * 1024 * 1024, /* presence data of the node */
 };
 
-struct held {
-    struct held *next;       /* in its room, oldest first */
-    struct list all;         /* in memory->held, oldest first over all rooms */
-    struct room *room;
-    hb_message *message;
-    uint64_t due_ms;         /* when it is too old */
-};
-
-/* A room's history; made at its first message. */
-struct ring {
-    struct room *room;
-    struct held *first, **last;
-    int64_t count, bytes;
-    struct timer age;        /* due when the first one is */
-};
-
 struct room {
     hb_room *home;
-    struct ring *ring;       /* NULL: nothing held */
+    struct history *history; /* made at its first message */
     struct roster *roster;   /* NULL: nobody was ever present */
     uint64_t seq;            /* of the last message */
     hb_keep keep;
@@ -58,8 +43,7 @@ struct known {
 struct memory {
     struct shard *s;
     uint64_t life, high;
-    struct list held;
-    int64_t bytes;
+    struct history_pool histories;
     struct map keys;
     struct list keys_by_age;
     struct rosters rosters;
@@ -75,7 +59,7 @@ void *memory_create(struct shard *s)
     struct memory *m = mem_zalloc(sizeof(*m));
     m->s = s;
     m->life = rand_u64() >> 15 | 1; /* 49 bits: 7 bytes in a cursor */
-    list_init(&m->held);
+    history_pool_init(&m->histories, s);
     map_init(&m->keys);
     list_init(&m->keys_by_age);
     m->rosters = (struct rosters){.wheel = &s->wheel, .changed = home_presence_changed,
@@ -97,84 +81,6 @@ void memory_destroy(void *local)
         forget_key(m, list_entry(m->keys_by_age.next, struct known, by_age));
     map_finish(&m->keys);
     free(m);
-}
-
-/* --- history ---------------------------------------------------------------------------------- */
-
-static void set_age_timer(struct room *r)
-{
-    if (r->ring->first)
-        timer_set(&mem(r)->s->wheel, &r->ring->age, r->ring->first->due_ms);
-    else
-        timer_cancel(&mem(r)->s->wheel, &r->ring->age);
-}
-
-static void drop_first(struct room *r)
-{
-    struct ring *ring = r->ring;
-    struct held *h = ring->first;
-    ring->first = h->next;
-    if (!ring->first)
-        ring->last = &ring->first;
-    ring->count--;
-    ring->bytes -= (int64_t)msg_size(h->message);
-    mem(r)->bytes -= (int64_t)msg_size(h->message);
-    list_remove(&h->all);
-    msg_unref(h->message);
-    free(h);
-}
-
-static void trim(struct room *r)
-{
-    struct ring *ring = r->ring;
-    uint64_t now = clock_mono_ms();
-    while (ring->first &&
-        (ring->count > r->keep.messages || (r->keep.bytes > 0 && ring->bytes > r->keep.bytes) ||
-            ring->first->due_ms <= now))
-        drop_first(r);
-    set_age_timer(r);
-}
-
-static void on_age(struct timer *t)
-{
-    trim(container_of(t, struct ring, age)->room);
-}
-
-static void make_ring(struct room *r)
-{
-    r->ring = mem_zalloc(sizeof(*r->ring));
-    r->ring->room = r;
-    r->ring->last = &r->ring->first;
-    timer_init(&r->ring->age, on_age);
-}
-
-/* The node's own bound: the oldest of all rooms goes first. */
-static void trim_all(struct memory *m)
-{
-    int64_t limit = m->s->config->limits.history_size / m->s->hub->n_workers;
-    while (limit > 0 && m->bytes > limit && !list_empty(&m->held)) {
-        struct room *r = list_entry(m->held.next, struct held, all)->room;
-        drop_first(r);
-        set_age_timer(r);
-    }
-}
-
-static void hold(struct room *r, hb_message *message)
-{
-    struct memory *m = mem(r);
-    if (!r->ring)
-        make_ring(r);
-    struct held *h = mem_alloc(sizeof(*h));
-    *h = (struct held){.room = r, .message = message, .due_ms = clock_mono_ms() + (uint64_t)r->keep.age_ms};
-    msg_ref(message);
-    *r->ring->last = h;
-    r->ring->last = &h->next;
-    r->ring->count++;
-    r->ring->bytes += (int64_t)msg_size(message);
-    m->bytes += (int64_t)msg_size(message);
-    list_push_back(&m->held, &h->all);
-    trim(r);
-    trim_all(m);
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */
@@ -252,13 +158,7 @@ static void room_close(const hb_ctx *ctx, void *state)
     struct memory *m = mem(r);
     if (r->seq > m->high)
         m->high = r->seq;
-    while (r->ring && r->ring->first)
-        drop_first(r);
-    if (r->ring) {
-        timer_cancel(&m->s->wheel, &r->ring->age);
-        free(r->ring);
-    }
-    roster_destroy(r->roster);
+    history_destroy(r->history);
     free(r);
 }
 
@@ -283,8 +183,10 @@ static void publish(const hb_ctx *ctx, void *state, hb_message *message, const h
         return;
     }
     msg_place(message, (hb_pos){mem(r)->life, ++r->seq}, clock_wall_ms(), keeps);
+    if (keeps && !r->history)
+        r->history = history_create(&mem(r)->histories, &r->keep);
     if (keeps)
-        hold(r, message);
+        history_add(r->history, message);
     if (keeps && key)
         remember(r, message, key);
     result.pos = message->pos;
@@ -309,7 +211,7 @@ static void position(const hb_ctx *ctx, void *state, hb_done *done)
 
 static uint64_t first_seq(const struct room *r)
 {
-    return r->ring && r->ring->first ? r->ring->first->message->pos.lo : r->seq + 1;
+    return r->seq + 1 - history_count(r->history); /* what is held is the end of the stream */
 }
 
 /* Does the stream still hold all that came after this position? */
@@ -318,19 +220,21 @@ static bool holds(const struct room *r, const hb_pos *since)
     return since->hi == mem(r)->life && since->lo + 1 >= first_seq(r) && since->lo <= r->seq;
 }
 
-/* A page from `h` on into the result; the array is the caller's to free. */
-static hb_message **collect(struct held *h, size_t limit, size_t max_bytes, hb_result *result)
+/* A page from the i-th message held on into the result; the array is the caller's to free. */
+static hb_message **collect(const struct history *h, size_t i, size_t limit, size_t max_bytes, hb_result *result)
 {
-    size_t bytes = 0;
-    hb_message **page = mem_alloc((limit ? limit : 1) * sizeof(*page));
-    for (; h && result->n < limit; h = h->next) {
-        bytes += msg_size(h->message);
+    size_t bytes = 0, count = history_count(h);
+    size_t room_for = count - i < limit ? count - i : limit;
+    hb_message **page = mem_alloc((room_for ? room_for : 1) * sizeof(*page));
+    for (; i < count && result->n < limit; i++) {
+        hb_message *m = history_at(h, i);
+        bytes += msg_size(m);
         if (result->n > 0 && bytes > max_bytes)
             break;
-        page[result->n++] = h->message;
-        result->pos = h->message->pos;
+        page[result->n++] = m;
+        result->pos = m->pos;
     }
-    result->more = h != NULL;
+    result->more = i < count;
     result->messages = page;
     return page;
 }
@@ -340,20 +244,18 @@ static void read_history(const hb_ctx *ctx, void *state, const hb_pos *since, si
 {
     struct room *r = state;
     hb_result result = {.code = HB_OK, .pos = {mem(r)->life, r->seq}};
-    if (r->ring)
-        trim(r);
+    if (r->history)
+        history_trim(r->history);
     result.recovered = !since || holds(r, since);
     if (!result.recovered) {
         done->fn(done, &result);
         return;
     }
-    struct held *h = r->ring ? r->ring->first : NULL;
-    int64_t skip = since ? 0 : (r->ring ? r->ring->count : 0) - (int64_t)limit;
-    while (h && (since ? h->message->pos.lo <= since->lo : skip-- > 0))
-        h = h->next;
+    size_t count = history_count(r->history);
+    size_t first = since ? (size_t)(since->lo + 1 - first_seq(r)) : count > limit ? count - limit : 0;
     if (since)
         result.pos = *since;
-    hb_message **page = collect(h, limit, max_bytes, &result);
+    hb_message **page = collect(r->history, first, limit, max_bytes, &result);
     done->fn(done, &result);
     free(page);
 }

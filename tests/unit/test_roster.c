@@ -312,6 +312,14 @@ static void step(unsigned dice)
     }
 }
 
+/* Data are not NUL-terminated. */
+static int number_of(hb_str data)
+{
+    char text[16];
+    snprintf(text, sizeof(text), "%.*s", (int)data.n, data.p ? data.p : "");
+    return data.p ? atoi(text) : -1;
+}
+
 static void check_list(void)
 {
     hb_present list[USERS];
@@ -321,7 +329,7 @@ static void check_list(void)
         int u = list[i].user.p[0] - '0';
         CHECK(model.present[u]);
         CHECK_INT(list[i].sessions, seats(u));
-        CHECK_INT(list[i].data.p ? atoi(list[i].data.p) : -1, model.data[u]);
+        CHECK_INT(number_of(list[i].data), model.data[u]);
         total += list[i].sessions;
     }
     for (int s = 0; s < SESSIONS; s++)
