@@ -54,6 +54,9 @@ void link_init(struct link *l, const hb_ctx *ctx, const struct link_ops *ops, co
     l->name = name;
     l->fd = -1;
     l->state = LINK_DOWN;
+    l->told = false;
+    l->pause_ms = 0;
+    l->out_at = l->out_n = l->out_cap = 0;
     l->timer = (hb_timer){.fire = on_timer, .owner = l};
     l->flush = (hb_timer){.fire = on_flush, .owner = l};
 }

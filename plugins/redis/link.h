@@ -31,6 +31,7 @@ struct link {
     struct login login;
     /* Where is it now? NULL: at `place`. Answers by link_found or link_fail. */
     void (*look)(struct link *l);
+    void *looker;              /* its */
     bool check_role;           /* refuse what is no master */
     int fd;
     enum link_state state;

@@ -7,6 +7,7 @@
 #include "resolve.h"
 #include "room.h"
 #include "script.h"
+#include "sentinel.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -167,6 +168,8 @@ static int worker_init(const hb_ctx *ctx, void **local)
     sub_init(&w->sub, w);
     w->pipe.link.place = w->sub.link.place = shared->place;
     w->pipe.link.login = w->sub.link.login = shared->login;
+    w->sentinels[0] = sentinel_create(&w->pipe.link);
+    w->sentinels[1] = sentinel_create(&w->sub.link);
     w->tick = (hb_timer){.fire = on_tick, .owner = w};
     w->up = true;
     tell_up(w);
@@ -182,6 +185,8 @@ static void worker_finish(const hb_ctx *ctx)
     ctx->host->timer_cancel(ctx, &w->tick);
     pipe_finish(&w->pipe);
     sub_finish(&w->sub);
+    sentinel_destroy(w->sentinels[0]);
+    sentinel_destroy(w->sentinels[1]);
     table_finish(&w->rooms);
     free(w);
 }

@@ -20,6 +20,7 @@ struct worker {
     const hb_store *store;
     struct pipe pipe;          /* commands */
     struct sub sub;            /* pushes */
+    struct sentinel *sentinels[2]; /* of the two; NULL: none configured */
     struct table rooms;        /* name → struct room */
     uint64_t nonce;            /* this worker of this process: first half of its tokens */
     uint64_t n_tokens;

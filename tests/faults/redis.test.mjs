@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { connect } from '../e2e/lib/client.mjs';
-import { hasRedis, startCluster, startProxy, startRedis } from '../e2e/lib/redis.mjs';
+import { hasRedis, startCluster, startProxy, startRedis, startSentinel } from '../e2e/lib/redis.mjs';
 import { OPEN_ROOMS, Story } from '../e2e/lib/story.mjs';
 import { until } from '../e2e/lib/until.mjs';
 
@@ -150,5 +150,56 @@ describe('redis', { skip: !hasRedis && 'no redis-server' }, () => {
         await alice.request({ type: 'join', room: 'odd' });
         await alice.publish('r', 'still fine');
         assert.equal((await alice.nextMessage('r')).data, 'still fine');
+    });
+
+    test('a failover that loses what was acknowledged', async t => {
+        const master = await startRedis(t);
+        const between = await startProxy(t, master.port);
+        const replica = await startRedis(t, '--replicaof', '127.0.0.1', String(between.port));
+        await master.command('CONFIG', 'SET', 'repl-diskless-sync-delay', '0');
+        const sentinel = await startSentinel(t, master);
+        await until(async () => (await replica.command('INFO', 'replication')).includes('master_link_status:up'), 'the replica');
+        await until(async () => (await sentinel.command('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'mymaster'))[0] === '*', 'the Sentinel');
+        await until(async () => (await sentinel.command('INFO', 'sentinel')).includes('slaves=1'), 'the Sentinel to know the replica', 30_000);
+        const { it } = await story(t, master, { cluster: { options: {
+            sentinel: { master: 'mymaster', nodes: [`127.0.0.1:${sentinel.port}`] },
+        } } });
+        between.stall = true;
+        await it.acked(20);
+        await master.kill();
+        const counted = await finish(t, it);
+        assert.ok(counted.gaps > 0, 'nobody was told');
+    });
+
+    test('a node killed while messages are written', async t => {
+        const redis = await startRedis(t);
+        const { hubs, it } = await story(t, redis);
+        await hubs[1].kill();
+        await it.acked(20);
+        await hubs[1].start();
+        const counted = await finish(t, it);
+        assert.deepEqual([counted.missing, counted.gaps], [0, 0]);
+    });
+
+    test('30,000 messages in 100 rooms over three nodes', async t => {
+        const redis = await startRedis(t);
+        const hubs = await startCluster(t, redis, 3, { rooms: OPEN_ROOMS });
+        const members = await Promise.all(hubs.flatMap(hub => [connect(hub), connect(hub)]));
+        const rooms = Array.from({ length: 100 }, (_, i) => `room-${i}`);
+        for (const member of members)
+            await Promise.all(rooms.map(room => member.join(room)));
+        const writers = await Promise.all(hubs.map(hub => connect(hub)));
+        for (let i = 0; i < 100; i++)
+            await Promise.all(writers.flatMap((writer, w) => rooms.map(room => writer.publish(room, `${w}-${i}`))));
+        for (const member of members)
+            await until(() => member.messages().length >= 30_000, () => `30,000 messages, got ${member.messages().length}`, 30_000);
+        for (const room of rooms) {
+            const orders = members.map(member => member.messages(room).map(m => m.data));
+            for (const order of orders)
+                assert.deepEqual(order, orders[0]);
+            assert.equal(new Set(orders[0]).size, 300);
+            for (const w of [0, 1, 2])
+                assert.deepEqual(orders[0].filter(text => text.startsWith(`${w}-`)), Array.from({ length: 100 }, (_, i) => `${w}-${i}`));
+        }
     });
 });

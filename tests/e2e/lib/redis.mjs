@@ -1,6 +1,6 @@
 // A Redis of the test's own, and hubs that share it.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectTcp, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,8 +19,9 @@ export class Redis {
     get url() { return `redis://127.0.0.1:${this.port}`; }
 
     async start() {
-        this.process = spawn('redis-server', ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '',
-            '--dir', this.directory, '--loglevel', 'warning', ...this.args], { stdio: 'ignore' });
+        const [program, ...args] = this.commandLine ?? ['redis-server', '--port', String(this.port), '--bind', '127.0.0.1',
+            '--save', '', '--dir', this.directory, '--loglevel', 'warning', ...this.args];
+        this.process = spawn(program, args, { stdio: 'ignore' });
         this.ended = new Promise(done => this.process.once('close', done));
         await until(() => this.isReady(), 'redis-server to be ready', 20_000);
     }
@@ -81,6 +82,19 @@ export async function startRedis(t, ...args) {
 }
 
 const ROOMS = [{ match: '*', join: 'anyone', publish: 'members', history: { messages: 1000, age: '1h' } }];
+
+/** A Sentinel that watches a master, under the name mymaster. */
+export async function startSentinel(t, master) {
+    const sentinel = new Redis(await freePort(), []);
+    const file = join(sentinel.directory, 'sentinel.conf');
+    writeFileSync(file, [`port ${sentinel.port}`, 'bind 127.0.0.1', `dir ${sentinel.directory}`,
+        `sentinel monitor mymaster 127.0.0.1 ${master.port} 1`, 'sentinel down-after-milliseconds mymaster 500',
+        'sentinel failover-timeout mymaster 3000', ''].join('\n'));
+    sentinel.commandLine = ['redis-server', file, '--sentinel'];
+    t.after(() => sentinel.finish());
+    await sentinel.start();
+    return sentinel;
+}
 
 /** n hubs over one Redis (or what stands before it): nodes n1, n2, … */
 export async function startCluster(t, redis, n, { plugins = [], options = {}, urls = [], ...config } = {}) {
