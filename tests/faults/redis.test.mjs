@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { connect } from '../e2e/lib/client.mjs';
 import { hasRedis, startCluster, startProxy, startRedis, startSentinel } from '../e2e/lib/redis.mjs';
-import { OPEN_ROOMS, Story } from '../e2e/lib/story.mjs';
+import { AUTH, OPEN_ROOMS, Story } from '../e2e/lib/story.mjs';
 import { until } from '../e2e/lib/until.mjs';
 
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms)); // how long a fault lasts, never to wait for an effect
 const ready = hub => hub.admin('/readyz').then(({ status }) => status === 200);
 
 async function story(t, redis, { cluster = {}, ...options } = {}) {
-    const hubs = await startCluster(t, redis, 3, { rooms: OPEN_ROOMS, ...cluster });
+    const hubs = await startCluster(t, redis, 3, { rooms: OPEN_ROOMS, plugins: [AUTH], ...cluster });
     const it = new Story(hubs, options);
     await it.begin();
     await it.acked(10);

@@ -2,6 +2,7 @@
 // once, in order, or word of the gap. Over a cluster, while its parts fail.
 import assert from 'node:assert/strict';
 import { open } from './client.mjs';
+import { SECRET, tokenFor } from './jwt.mjs';
 import { until } from './until.mjs';
 
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
@@ -80,11 +81,14 @@ class Writer {
     }
 
     async enter() {
-        const { client } = await open(this.hubs[this.at % this.hubs.length]);
+        // as a user: a key is known again only from whom it came
+        const { client } = await open(this.hubs[this.at % this.hubs.length], { token: tokenFor(this.name) });
         return client;
     }
 }
 
+/** What the nodes of a story need. */
+export const AUTH = { 'auth-jwt': { secret: SECRET, anonymous: true } };
 export const OPEN_ROOMS = [{ match: '*', join: 'anyone', publish: 'anyone', history: { messages: 10000, age: '1h' } }];
 
 export class Story {
