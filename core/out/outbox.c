@@ -225,6 +225,11 @@ struct gather {
 
 static _Thread_local struct hb_out filled; /* of the write that is under way */
 
+void outboxes_finish(void)
+{
+    buf_finish(&filled.bytes);
+}
+
 static bool have_slots(const struct outbox *o)
 {
     for (uint32_t i = 0; i < o->count; i++)

@@ -33,6 +33,8 @@ struct outbox {
     struct list dirty;     /* in shard->dirty_boxes while something is to be done this turn */
 };
 
+/* At the end of a worker's thread: its scratch memory. */
+void outboxes_finish(void);
 void outbox_init(struct shard *s, struct outbox *o, unsigned wire);
 void outbox_finish(struct shard *s, struct outbox *o);     /* drops what waits */
 void outbox_detach(struct shard *s, struct outbox *o);     /* the stream is gone, or to be closed by the caller */

@@ -8,6 +8,7 @@
 #include "room/members.h"
 #include "session/batch.h"
 #include "session/connect.h"
+#include "session/drain.h"
 #include "session/net.h"
 #include "session/registry.h"
 #include <stdlib.h>
@@ -31,6 +32,8 @@ static void end_session(struct session *ss, void *arg)
 
 void edge_finish(struct shard *s)
 {
+    drain_destroy(s->registry->draining);
+    s->registry->draining = NULL;
     registry_each(s, end_session, NULL);
     sessions_reap(s);
     homes_destroy(s);
@@ -39,7 +42,13 @@ void edge_finish(struct shard *s)
     hooks_destroy(s->hooks);
     free(s->fast);
     encode_finish();
+    outboxes_finish();
     net_finish();
+}
+
+void edge_reload(struct shard *s)
+{
+    homes_reload(s);
 }
 
 void edge_flush(struct shard *s)
@@ -156,27 +165,11 @@ void edge_dispatch(struct shard *s, hb_request *req, int module, const hb_claim 
 
 /* --- draining ---------------------------------------------------------------------------------- */
 
-struct draining {
-    size_t n, i;
-    int64_t spread_ms;
-};
-
-static void drain_one(struct session *ss, void *arg)
-{
-    struct draining *d = arg;
-    if (ss->state == SESSION_CLOSING && !ss->out.stream) { /* was closed, and waits to be fetched from */
-        session_end(ss, HB_END_DRAIN, true);
-        return;
-    }
-    int64_t delay = d->n > 0 ? d->spread_ms * (int64_t)d->i++ / (int64_t)d->n : 0;
-    session_close_later(ss, 1001, HB_STR("draining"), HB_END_DRAIN, delay);
-}
-
 size_t edge_drain(struct shard *s, int64_t spread_ms)
 {
-    struct draining d = {registry_count(s->registry), 0, spread_ms};
-    registry_each(s, drain_one, &d);
-    return d.n;
+    size_t n = registry_count(s->registry);
+    drain_sessions(s, spread_ms);
+    return n;
 }
 
 size_t edge_sessions(const struct shard *s)
