@@ -79,6 +79,12 @@ void history_trim(struct history *h)
     set_timer(h);
 }
 
+void history_keep(struct history *h, const hb_keep *keep)
+{
+    h->keep = *keep;
+    history_trim(h);
+}
+
 static void on_age(struct timer *t)
 {
     history_trim(container_of(t, struct history, age));

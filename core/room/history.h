@@ -18,6 +18,8 @@ struct history;
 
 void history_pool_init(struct history_pool *p, struct shard *s);
 struct history *history_create(struct history_pool *p, const hb_keep *keep);
+/* Other bounds, at once; `age_ms` for messages to come. */
+void history_keep(struct history *h, const hb_keep *keep);
 void history_destroy(struct history *h); /* NULL is fine */
 /* Hold the message (a reference), and let go what is past a bound. */
 void history_add(struct history *h, hb_message *m);

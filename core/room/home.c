@@ -93,21 +93,43 @@ static void on_idle(struct timer *t)
         destroy(h);
 }
 
-static struct home *create(struct shard *s, hb_str room)
+static hb_keep keep_of(struct shard *s, hb_str room)
 {
     const struct config_room *rule = config_room_rule(s->config, room);
-    hb_keep keep = {0, 0, 0};
-    if (rule)
-        keep = (hb_keep){rule->history.messages, rule->history.bytes, rule->history.age_ms};
+    if (!rule)
+        return (hb_keep){0, 0, 0};
+    return (hb_keep){rule->history.messages, rule->history.bytes, rule->history.age_ms};
+}
+
+static struct home *create(struct shard *s, hb_str room)
+{
+    const hb_keep keep = keep_of(s, room);
     size_t here = (size_t)s->hub->n_workers * sizeof(uint32_t);
     struct home *h = mem_zalloc(sizeof(*h) + here + room.n + 1);
     h->s = s;
     memcpy(name_of(h), room.p, room.n);
+    h->rules = s->homes->rules;
     timer_init(&h->idle, on_idle);
     h->state = s->homes->backend->room_open(s->homes->ctx, (hb_room *)h, home_name(h), &keep);
     map_put(&s->homes->rooms, home_name(h), h);
     metrics_add(s->metrics, METRIC_ROOMS, 1);
     return h;
+}
+
+void homes_reload(struct shard *s)
+{
+    s->homes->rules++;
+}
+
+static void follow_rules(struct home *h)
+{
+    struct homes *hs = h->s->homes;
+    if (h->rules == hs->rules)
+        return;
+    h->rules = hs->rules;
+    const hb_keep keep = keep_of(h->s, home_name(h));
+    if (hs->backend->room_keep)
+        hs->backend->room_keep(hs->ctx, h->state, &keep);
 }
 
 struct home *home_find(struct shard *s, hb_str room)
@@ -334,6 +356,7 @@ static void arrive(struct shard *s, struct home_req *req)
         return;
     }
     req->home->pending++;
+    follow_rules(req->home);
     run(req);
 }
 

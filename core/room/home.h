@@ -81,6 +81,9 @@ void homes_each(struct shard *s, void (*fn)(hb_str room, int64_t members, void *
 uint32_t homes_page(struct shard *s, uint32_t after, size_t limit,
     void (*fn)(hb_str room, int64_t members, void *arg), void *arg);
 
+/* The configuration was replaced: each room follows its rule's new bounds from its next request on. */
+void homes_reload(struct shard *s);
+
 /* hb_ctx.local of the backend that holds this room. */
 void *home_backend_local(const hb_room *room);
 /* hb_store->deliver */

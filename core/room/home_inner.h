@@ -11,6 +11,7 @@ struct home {
     struct timer idle;     /* set while nobody is in it */
     int32_t total;         /* members on all workers */
     uint32_t pending;      /* calls to the backend that are not answered */
+    uint32_t rules;        /* homes.rules when its bounds were looked up */
     uint32_t here[];       /* members by worker; behind it the name, which ends with a NUL */
 };
 
@@ -19,6 +20,7 @@ struct homes {
     const hb_backend *backend;
     const hb_ctx *ctx;     /* of the backend */
     hb_ctx own;            /* of the in-process one */
+    uint32_t rules;        /* counts reloads */
 };
 
 hb_str home_name(const struct home *h);

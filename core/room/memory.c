@@ -162,6 +162,18 @@ static void room_close(const hb_ctx *ctx, void *state)
     free(r);
 }
 
+static void room_keep(const hb_ctx *ctx, void *state, const hb_keep *keep)
+{
+    struct room *r = state;
+    r->keep = *keep;
+    if (r->history && keep->messages > 0) {
+        history_keep(r->history, keep);
+    } else {
+        history_destroy(r->history);
+        r->history = NULL;
+    }
+}
+
 static int64_t idle_ms(const hb_ctx *ctx, void *state)
 {
     struct room *r = state;
@@ -297,6 +309,7 @@ const hb_backend memory_backend = {
     .room_open = room_open,
     .room_close = room_close,
     .idle_ms = idle_ms,
+    .room_keep = room_keep,
     .interest = interest,
     .publish = publish,
     .lookup = lookup,

@@ -51,7 +51,9 @@ static void on_ask(struct timer *t)
 static void drain_worker(struct worker *w, void *arg)
 {
     listen_close(w);
-    edge_drain(&w->shard, w->shard.config->drain.spread_ms);
+    const struct config *c = w->shard.config;
+    int64_t most = c->drain.timeout_ms * 3 / 4; /* the last ones need some time, too */
+    edge_drain(&w->shard, c->drain.spread_ms < most ? c->drain.spread_ms : most);
     atomic_store(&w->sessions, edge_sessions(&w->shard));
     atomic_fetch_add(&drain.told, 1);
 }

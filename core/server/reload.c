@@ -9,6 +9,7 @@
 #include "server/system.h"
 #include "server/tls.h"
 #include "server/worker.h"
+#include "session/edge.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,7 @@ static void take(struct worker *w, void *arg)
     for (int i = 0; i < w->n_listeners; i++)
         if (w->listeners[i].accept.ssl_ctx)
             w->listeners[i].accept.ssl_ctx = tls_context(w->listeners[i].index);
+    edge_reload(&w->shard);
     modules_worker_reload(s->modules, w->shard.ctx);
     worker_call(s->workers[s->n_workers], on_taken, NULL);
 }

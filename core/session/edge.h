@@ -13,6 +13,8 @@ enum { EDGE_NOBODY = -1, EDGE_SEND = -2 };
  * registry, hooks). `hub` is complete by then. */
 void edge_init(struct shard *shard);
 void edge_finish(struct shard *shard);
+/* shard->config was replaced. */
+void edge_reload(struct shard *shard);
 /* At the end of each turn of the loop: deliver and write all that was queued in it. */
 void edge_flush(struct shard *shard);
 

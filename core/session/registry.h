@@ -15,6 +15,7 @@ struct registry {
     uint32_t n, cap, first_free, count;
     struct asks *asks;       /* send.c; NULL until the first */
     struct revoked *revoked; /* revoked.c; likewise */
+    struct draining *draining; /* drain.c; NULL until it begins */
     struct list dead;        /* struct session by out.dirty: freed at the end of the turn */
     hb_sid *doomed;          /* overflown in this turn */
     uint32_t n_doomed, cap_doomed;

@@ -119,6 +119,9 @@ struct hb_backend {
     /* Bytes for the other nodes (node 0), or for one of them: store->heard there, soon, at most once.
      * What can't be sent now is dropped. Any worker. NULL: there are no other nodes. */
     void (*cast)(const hb_ctx *ctx, uint32_t node, hb_str bytes);
+    /* A reload changed the room's bounds: of what it holds and what comes, before the next call about
+     * the room. NULL: an open room keeps those that it was opened with. */
+    void (*room_keep)(const hb_ctx *ctx, void *state, const hb_keep *keep);
 };
 
 struct hb_store {
