@@ -24,10 +24,10 @@ struct check {
     struct checked rooms[ROOMS_AT_ONCE];
 };
 
-static bool is_checked(const struct room *r, uint64_t now)
+static bool is_checked(const struct room *r, uint64_t uptime)
 {
     bool live = r->interested && r->subscribed && r->has_last;
-    return (live && (room_keeps(r) || r->version)) || (room_keeps(r) && r->acked_ms && now - r->acked_ms < VERIFIED_MS);
+    return (live && (room_keeps(r) || r->version)) || (room_keeps(r) && r->acked_ms && uptime < r->acked_ms + VERIFIED_MS);
 }
 
 /* --- what is found --------------------------------------------------------------------------------- */
@@ -115,7 +115,7 @@ void check_rooms(struct worker *w)
     struct room *r;
     size_t at = 0;
     while ((r = table_next(&w->rooms, &at))) {
-        if (!is_checked(r, now))
+        if (!is_checked(r, w->uptime_ms))
             continue;
         if (r->interested)
             refresh(r, now);

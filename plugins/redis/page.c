@@ -9,16 +9,16 @@ static hb_str number(int64_t n, char out[static 24])
 
 void page_ask(struct room *r, struct command *c, const hb_pos *since, bool newest, size_t limit, size_t max_bytes)
 {
-    char stream[KEY_MAX], last[KEY_MAX], from[POS_TEXT_MAX], n[24], bytes[24], age[24], keep[24];
+    char known[POS_TEXT_MAX], stream[KEY_MAX], last[KEY_MAX], from[POS_TEXT_MAX], n[24], bytes[24], age[24], keep[24];
     hb_pos nowhere = {UINT64_MAX, 0};
     const struct options *o = worker_options(r->w);
     hb_str words[] = {HB_STR("EVALSHA"), {script_sha(SCRIPT_READ), SCRIPT_SHA - 1}, HB_STR("2"),
         worker_key(r->w, 's', room_name(r), stream), worker_key(r->w, 'l', room_name(r), last), {"", 0},
         number((int64_t)limit, n), number((int64_t)max_bytes, bytes), number(r->keep.age_ms, age),
-        number(r->keep.age_ms + o->positions_ms, keep)};
+        number(r->keep.age_ms + o->positions_ms, keep), room_known(r, known)};
     if (!newest)
         words[5] = (hb_str){from, pos_text(since ? *since : nowhere, from)};
-    pipe_send(&r->w->pipe, c, 10, words, ASK_MS);
+    pipe_send(&r->w->pipe, c, 11, words, ASK_MS);
 }
 
 bool page_parse(const redisReply *reply, struct page *out)

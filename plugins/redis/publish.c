@@ -107,7 +107,7 @@ static void stored(struct publish *p, hb_pos id, hb_pos prev)
     place(p, id);
     if (!r->acked_ms || pos_compare(id, r->acked) > 0)
         r->acked = id;
-    r->acked_ms = r->w->ctx->host->now_ms();
+    r->acked_ms = r->w->uptime_ms + 1;
     answer(p, &result);
     order_take(r, id, prev, p->m, false);
 }
@@ -148,16 +148,17 @@ static void send_stored(struct room *r, struct publish *p, hb_str entry, const h
     const struct options *o = worker_options(r->w);
     char stream[KEY_MAX], last[KEY_MAX], channel[KEY_MAX], name[KEY_NAME_MAX], token[40];
     char messages[24], age[24], keep[24], digest[24], window[24];
-    hb_str words[14] = {HB_STR("EVALSHA"), {script_sha(SCRIPT_PUBLISH), SCRIPT_SHA - 1}, HB_STR("3"),
+    char known[POS_TEXT_MAX];
+    hb_str words[15] = {HB_STR("EVALSHA"), {script_sha(SCRIPT_PUBLISH), SCRIPT_SHA - 1}, HB_STR("3"),
         worker_key(r->w, 's', room_name(r), stream), worker_key(r->w, 'l', room_name(r), last), {NULL, 0}, entry,
         worker_key(r->w, 'r', room_name(r), channel), decimal(r->keep.messages, messages), decimal(r->keep.age_ms, age),
         decimal(r->keep.age_ms + o->positions_ms, keep), digest_text(key ? key->digest : 0, digest),
-        decimal(key ? key->window_ms : o->journal_ms * 2 + o->timeout_ms, window), {NULL, 0}};
+        decimal(key ? key->window_ms : o->journal_ms * 2 + o->timeout_ms, window), {NULL, 0}, room_known(r, known)};
     words[13] = token_text(p->token, token);
     words[5] = key_name(r, key, words[13], name);
     p->c.done = on_stored;
     p->c.durable = true;
-    pipe_send(&r->w->pipe, &p->c, 14, words, o->journal_ms);
+    pipe_send(&r->w->pipe, &p->c, 15, words, o->journal_ms);
 }
 
 /* --- rooms without ------------------------------------------------------------------------------- */

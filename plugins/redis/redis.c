@@ -11,27 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 enum { VERIFIED_MS = 15000 };
-
-hb_str worker_key(const struct worker *w, char kind, hb_str name, char out[static KEY_MAX])
-{
-    size_t n = worker_shared(w)->n_prefix;
-    memcpy(out, worker_options(w)->prefix, n);
-    out[n] = ':';
-    out[n + 1] = kind;
-    out[n + 2] = ':';
-    memcpy(out + n + 3, name.p, name.n);
-    return (hb_str){out, n + 3 + name.n};
-}
-
-uint64_t worker_now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 /* --- the role -------------------------------------------------------------------------------------- */
 
@@ -45,12 +26,12 @@ static void on_close(const hb_ctx *ctx, void *state)
     room_close(state);
 }
 
-/* What it confirmed to publishers is verified for a while, also when nobody is there. */
+/* What it confirmed to publishers is verified for a while, also when nobody is there and Redis is
+ * away in between. */
 static int64_t on_idle_ms(const hb_ctx *ctx, void *state)
 {
     const struct room *r = state;
-    uint64_t now = ctx->host->now_ms();
-    return r->acked_ms && now - r->acked_ms < VERIFIED_MS ? (int64_t)(r->acked_ms + VERIFIED_MS - now) : 0;
+    return r->acked_ms ? VERIFIED_MS + 2 * worker_options(r->w)->journal_ms : 0;
 }
 
 static void on_interest(const hb_ctx *ctx, void *state, bool members)
@@ -140,6 +121,7 @@ static void on_tick(const hb_ctx *ctx, hb_timer *t)
     uint64_t now = ctx->host->now_ms();
     struct room *r;
     size_t at = 0;
+    w->uptime_ms += pipe_is_up(&w->pipe) ? TICK_MS : 0;
     pipe_tick(&w->pipe);
     sub_tick(&w->sub);
     while ((r = table_next(&w->rooms, &at)))

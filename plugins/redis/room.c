@@ -7,6 +7,14 @@ struct room *room_find(struct worker *w, hb_str name)
     return table_get(&w->rooms, name);
 }
 
+hb_str room_known(const struct room *r, char out[static POS_TEXT_MAX])
+{
+    bool acked = r->acked_ms && (!r->has_last || pos_compare(r->acked, r->last) > 0);
+    if (!acked && !r->has_last)
+        return HB_STR("");
+    return (hb_str){out, pos_text(acked ? r->acked : r->last, out)};
+}
+
 /* --- what happens to its channel ------------------------------------------------------------------ */
 
 void room_confirmed(struct room *r)

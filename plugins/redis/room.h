@@ -22,7 +22,7 @@ struct room {
     uint16_t unconfirmed;  /* of its (un)subscriptions */
     hb_pos last;
     hb_pos acked;          /* the newest of its own publishes that Redis confirmed */
-    uint64_t acked_ms;     /* when; 0: none */
+    uint64_t acked_ms;     /* when, by worker->uptime_ms + 1; 0: none */
     uint64_t gap_due_ms, refreshed_ms;
     struct list held;      /* struct held, by id */
     unsigned n_held;
@@ -50,6 +50,8 @@ static inline bool room_keeps(const struct room *r)
 }
 
 /* room.c: life */
+/* The newest position that this node knows of, as text; "" when it knows none. */
+hb_str room_known(const struct room *r, char out[static POS_TEXT_MAX]);
 struct room *room_open(struct worker *w, hb_room *home, hb_str name, const hb_keep *keep);
 void room_close(struct room *r);
 void room_interest(struct room *r, bool members);

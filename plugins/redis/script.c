@@ -8,13 +8,15 @@
  * the first join or publish on, with a position made from the clock, so that an empty room has a
  * position of its own too, and a Redis that was emptied never has the same one again. Each entry
  * holds the position before it: a reader believes what continues its own position, and nothing else.
+ * Into a Redis that was emptied a node with members puts their position back: who is there too has
+ * missed nothing, everybody else finds out.
  */
 #define NOW \
     "local t = redis.call('TIME')\n" \
     "local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)\n"
 
 /* KEYS stream, last, key. ARGV entry, channel, messages, age, how long positions are kept, digest,
- * window of the key, token. → "0 id prev" stored, "1 id token" known already, of whom, "2 id token" known
+ * window of the key, token, where our members are (''). → "0 id prev" stored, "1 id token" known already, of whom, "2 id token" known
  * with another digest */
 static const char publish[] =
     "local known = redis.call('GET', KEYS[3])\n"
@@ -28,7 +30,9 @@ static const char publish[] =
     "  local pm, ps = string.match(prev, '^(%d+)-(%d+)$')\n"
     "  if pm and tonumber(pm) >= ms then ms = tonumber(pm); seq = tonumber(ps) + 1 end\n"
     "else\n"
-    "  prev = string.format('%.0f-0', ms); seq = 1\n"
+    "  prev = ARGV[9] ~= '' and ARGV[9] or string.format('%.0f-0', ms)\n"
+    "  local pm, ps = string.match(prev, '^(%d+)-(%d+)$')\n"
+    "  if tonumber(pm) >= ms then ms = tonumber(pm); seq = tonumber(ps) + 1 end\n"
     "end\n"
     "local id = string.format('%.0f-%.0f', ms, seq)\n"
     "local made = redis.pcall('XADD', KEYS[1], 'MAXLEN', ARGV[3], id, 'p', prev, 'm', ARGV[1])\n"
@@ -46,12 +50,12 @@ static const char publish[] =
     "return '0 ' .. id .. ' ' .. prev\n";
 
 /* KEYS stream, last. ARGV since ('' for the newest), how many, how many bytes, age, how long
- * positions are kept. → {last, 1 when nothing more is behind, id, prev, entry, id, prev, entry, …} */
+ * positions are kept, where our members are (''). → {last, 1 when nothing more is behind, id, prev, entry, id, prev, entry, …} */
 static const char read_page[] =
     NOW
     "local head = redis.call('GET', KEYS[2])\n"
     "if not head then\n"
-    "  head = string.format('%.0f-0', now)\n"
+    "  head = ARGV[6] ~= '' and ARGV[6] or string.format('%.0f-0', now)\n"
     "  redis.call('SET', KEYS[2], head, 'PX', ARGV[5])\n"
     "end\n"
     "local since, limit, bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])\n"

@@ -119,17 +119,30 @@ describe('redis', { skip: !hasRedis && 'no redis-server' }, () => {
         assert.equal((await bob.nextMessage('r')).data, 'lost-one');
     });
 
-    test('emptied while everybody is connected: members are told', async t => {
+    test('emptied: who has everything goes on, who has not is told', async t => {
         const redis = await startRedis(t);
-        const [a] = await startCluster(t, redis, 1, { rooms: OPEN_ROOMS });
-        const alice = await connect(a);
-        await alice.join('r');
-        const { cursor } = await alice.publish('r', 1);
+        const proxy = await startProxy(t, redis.port);
+        const [a, b] = await startCluster(t, redis, 2, { rooms: OPEN_ROOMS, urls: [undefined, proxy.url] });
+        const alice = await connect(a), bob = await connect(b);
+        const { cursor: start } = await alice.join('r');
+        await bob.join('r');
+        await alice.publish('r', 1);
+        await bob.nextMessage('r');
+        proxy.refuse = true;
+        proxy.cut();
+        const { cursor } = await alice.publish('r', 'not for bob');
+        await alice.next(m => m.data === 'not for bob');
         await redis.command('FLUSHALL');
-        const { bye } = await alice.waitClose();
-        assert.equal(bye.reconnect, true);
-        const back = await connect(a);
-        assert.equal((await back.join('r', { since: cursor })).recovered, false);
+        await until(async () => await redis.command('GET', 'test:l:r') !== '', 'the position to be put back');
+        proxy.refuse = false;
+        assert.equal((await bob.waitClose()).bye.reconnect, true);
+        const back = await connect(b);
+        assert.equal((await back.join('r', { since: start })).recovered, false);
+        await back.leave('r');
+        assert.equal((await back.join('r', { since: cursor })).recovered, true);
+        await alice.publish('r', 'goes on');
+        assert.equal((await back.nextMessage('r')).data, 'goes on');
+        await alice.next(m => m.data === 'goes on');
     });
 
     test('junk on its channels and in its keys', async t => {

@@ -1,0 +1,21 @@
+#include "worker.h"
+#include <string.h>
+#include <time.h>
+
+hb_str worker_key(const struct worker *w, char kind, hb_str name, char out[static KEY_MAX])
+{
+    size_t n = worker_shared(w)->n_prefix;
+    memcpy(out, worker_options(w)->prefix, n);
+    out[n] = ':';
+    out[n + 1] = kind;
+    out[n + 2] = ':';
+    memcpy(out + n + 3, name.p, name.n);
+    return (hb_str){out, n + 3 + name.n};
+}
+
+uint64_t worker_now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}

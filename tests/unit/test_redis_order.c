@@ -1,0 +1,367 @@
+/*
+ * Anchored delivery of the redis plugin, without a Redis: commands wait in the pipe, and each test
+ * answers them as Redis would, or would not.
+ */
+#include "unit.h"
+#include "../../plugins/redis/room.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- a host ----------------------------------------------------------------------------------- */
+
+static uint64_t now = 1000000;
+static char told[4096];   /* what members saw, in order: "a b LOST c" */
+static char answers[1024];
+
+struct fake_message {
+    hb_message m;
+    int refs;
+    char bytes[64];
+};
+
+static uint64_t now_ms(void)
+{
+    return now;
+}
+
+static int64_t wall_ms(void)
+{
+    return 42;
+}
+
+static void write_log(const hb_ctx *ctx, hb_log_level level, const char *cause, const char *sentence)
+{
+}
+
+static void timer_nop(const hb_ctx *ctx, hb_timer *t)
+{
+}
+
+static void timer_set_nop(const hb_ctx *ctx, hb_timer *t, uint64_t ms)
+{
+}
+
+static void ref(hb_message *m)
+{
+    ((struct fake_message *)m)->refs++;
+}
+
+static void unref(hb_message *m)
+{
+    if (--((struct fake_message *)m)->refs == 0)
+        free(m);
+}
+
+static hb_message *make(hb_str room, hb_str event, hb_str data, hb_str user)
+{
+    struct fake_message *f = calloc(1, sizeof(*f));
+    f->refs = 1;
+    memcpy(f->bytes, data.p, data.n);
+    f->m.data = (hb_str){f->bytes, data.n};
+    f->m.event = HB_STR("message");
+    return &f->m;
+}
+
+static void place(hb_message *m, hb_pos pos, int64_t ts, bool with_cursor)
+{
+    m->pos = pos;
+    m->ts = ts;
+}
+
+static void deliver(hb_room *room, hb_message *m)
+{
+    snprintf(told + strlen(told), sizeof(told) - strlen(told), "%.*s ", (int)m->data.n, m->data.p);
+}
+
+static void lost(hb_room *room)
+{
+    strcat(told, "LOST ");
+}
+
+static void took(const hb_ctx *ctx, uint64_t ns)
+{
+}
+
+static const hb_store store = {.size = sizeof(store), .ref = ref, .unref = unref, .message = make, .place = place,
+    .deliver = deliver, .lost = lost, .took = took};
+static const hb_host host = {.size = sizeof(host), .store = &store, .log = write_log, .now_ms = now_ms, .wall_ms = wall_ms,
+    .timer_set = timer_set_nop, .timer_cancel = timer_nop};
+static const struct options options = {.prefix = "p", .timeout_ms = 1000, .journal_ms = 60000, .journal_bytes = 1000000,
+    .positions_ms = 86400000, .check_ms = 1000, .lease_ms = 15000, .reply_bytes = 1000000};
+static struct shared shared = {.n_prefix = 1};
+static struct worker w;
+static hb_ctx ctx;
+
+static void changed(struct pipe *p, bool up)
+{
+}
+
+static struct room *begin(void)
+{
+    static const hb_keep keep = {100, 0, 3600000};
+    told[0] = answers[0] = '\0';
+    memset(&w, 0, sizeof(w));
+    ctx = (hb_ctx){.host = &host, .self = &shared, .local = &w, .options = &options};
+    w.ctx = &ctx;
+    w.store = &store;
+    w.nonce = 77;
+    table_init(&w.rooms);
+    reply_init();
+    pipe_init(&w.pipe, &ctx, changed, &w);
+    sub_init(&w.sub, &w);
+    struct room *r = room_open(&w, NULL, HB_STR("r"), &keep);
+    room_interest(r, true);
+    return r;
+}
+
+static void end(struct room *r)
+{
+    room_close(r);
+    pipe_finish(&w.pipe);
+    table_finish(&w.rooms);
+}
+
+/* --- a Redis ---------------------------------------------------------------------------------- */
+
+static size_t waiting(void)
+{
+    size_t n = 0;
+    for (struct list *at = w.pipe.waiting.next; at != &w.pipe.waiting; at = at->next)
+        n++;
+    return n;
+}
+
+/* Answer the first command; its text is looked at with `expect` (may be NULL). */
+static void answer(const char *expect, const char *bytes, size_t n)
+{
+    size_t budget = REPLY_ELEMENTS_MAX;
+    void *reply = NULL;
+    CHECK(!list_empty(&w.pipe.waiting));
+    struct command *c = list_entry(w.pipe.waiting.next, struct command, link);
+    CHECK(!expect || memmem(c->bytes, c->n, expect, strlen(expect)));
+    list_remove(&c->link);
+    w.pipe.bytes -= c->n;
+    redisFreeCommand(c->bytes);
+    if (bytes) {
+        redisReader *r = reply_reader(&budget);
+        CHECK(reply_feed(r, bytes, n, 100000) && redisReaderGetReply(r, &reply) == REDIS_OK && reply);
+        redisReaderFree(r);
+    }
+    c->done(c, reply);
+    if (reply)
+        freeReplyObject(reply);
+}
+
+static size_t put_string(char *out, const char *bytes, size_t n)
+{
+    int head = sprintf(out, "$%zu\r\n", n);
+    memcpy(out + head, bytes, n);
+    memcpy(out + head + n, "\r\n", 2);
+    return (size_t)head + n + 2;
+}
+
+static size_t entry_bytes(char *out, const char *data, uint64_t worker, uint64_t count)
+{
+    hb_message m = {.event = HB_STR("message"), .data = {data, strlen(data)}};
+    entry_write(&m, (struct token){worker, count}, out);
+    return entry_size(&m);
+}
+
+/* A page: head, then (id, prev, data) for each. Ended. */
+static void answer_page(const char *head, int n, const char *const (*entries)[3])
+{
+    char out[4096], entry[128];
+    size_t at = (size_t)sprintf(out, "*%d\r\n", 2 + 3 * n);
+    at += put_string(out + at, head, strlen(head));
+    at += (size_t)sprintf(out + at, ":1\r\n");
+    for (int i = 0; i < n; i++) {
+        at += put_string(out + at, entries[i][0], strlen(entries[i][0]));
+        at += put_string(out + at, entries[i][1], strlen(entries[i][1]));
+        at += put_string(out + at, entry, entry_bytes(entry, entries[i][2], 5, 1));
+    }
+    answer("EVALSHA", out, at);
+}
+
+static void push(struct room *r, const char *id, const char *prev, const char *data)
+{
+    char payload[256];
+    size_t at = (size_t)sprintf(payload, "%s %s ", id, prev);
+    at += entry_bytes(payload + at, data, 5, 1);
+    room_push(r, (hb_str){payload, at});
+}
+
+static struct room *live(const char *head)
+{
+    struct room *r = begin();
+    room_confirmed(r);
+    answer_page(head, 0, NULL);
+    return r;
+}
+
+/* --- the rule --------------------------------------------------------------------------------- */
+
+TEST(what_continues_is_delivered_at_once)
+{
+    struct room *r = live("1-0");
+    push(r, "2-0", "1-0", "a");
+    push(r, "3-0", "2-0", "b");
+    CHECK_STR(((hb_str){told, strlen(told)}), "a b ");
+    push(r, "3-0", "2-0", "b");
+    push(r, "2-0", "1-0", "a");
+    CHECK_STR(((hb_str){told, strlen(told)}), "a b ");
+    CHECK_INT(waiting(), 0);
+    end(r);
+}
+
+TEST(what_is_missing_is_read_first)
+{
+    struct room *r = live("1-0");
+    push(r, "4-0", "3-0", "c");
+    CHECK_STR(((hb_str){told, strlen(told)}), "");
+    push(r, "5-0", "4-0", "d");
+    CHECK_INT(waiting(), 1);
+    static const char *const page[][3] = {{"2-0", "1-0", "a"}, {"3-0", "2-0", "b"}, {"4-0", "3-0", "c"}};
+    answer_page("4-0", 3, page);
+    CHECK_STR(((hb_str){told, strlen(told)}), "a b c d ");
+    end(r);
+}
+
+TEST(what_came_while_the_first_position_was_asked_for_is_not_lost)
+{
+    struct room *r = begin();
+    room_confirmed(r);
+    push(r, "2-0", "1-0", "old");
+    push(r, "3-0", "2-0", "new");
+    answer_page("2-0", 0, NULL);
+    CHECK_STR(((hb_str){told, strlen(told)}), "new ");
+    end(r);
+}
+
+TEST(a_trimmed_stream_is_told_and_goes_on)
+{
+    struct room *r = live("1-0");
+    push(r, "9-0", "8-0", "z");
+    static const char *const page[][3] = {{"8-0", "7-0", "y"}, {"9-0", "8-0", "z"}};
+    answer_page("9-0", 2, page);
+    CHECK_STR(((hb_str){told, strlen(told)}), "LOST y z ");
+    CHECK_INT(waiting(), 0); /* nothing to tell the other nodes */
+    end(r);
+}
+
+TEST(a_stream_that_has_lost_what_we_had_is_broken_off_for_all)
+{
+    struct room *r = live("5-0");
+    push(r, "7-0", "3-0", "after");
+    static const char *const page[][3] = {{"7-0", "3-0", "after"}};
+    answer_page("7-0", 1, page);
+    CHECK_STR(((hb_str){told, strlen(told)}), "LOST after ");
+    answer("7-0", "$3\r\n8-0\r\n", 9);
+    push(r, "9-0", "8-0", "next");
+    CHECK_STR(((hb_str){told, strlen(told)}), "LOST after next ");
+    end(r);
+}
+
+TEST(a_push_that_stands_nowhere_is_told_as_lost)
+{
+    struct room *r = live("5-0");
+    push(r, "7-0", "6-0", "ghost");
+    answer_page("5-0", 0, NULL);
+    CHECK_STR(((hb_str){told, strlen(told)}), "LOST ");
+    end(r);
+}
+
+TEST(an_unsubscribed_room_catches_up_before_it_goes_live)
+{
+    struct room *r = live("1-0");
+    room_silent(r);
+    room_confirmed(r);
+    push(r, "3-0", "2-0", "b");
+    CHECK_STR(((hb_str){told, strlen(told)}), "");
+    static const char *const page[][3] = {{"2-0", "1-0", "a"}};
+    answer_page("2-0", 1, page);
+    CHECK_STR(((hb_str){told, strlen(told)}), "a b ");
+    end(r);
+}
+
+TEST(junk_changes_nothing)
+{
+    struct room *r = live("1-0");
+    room_push(r, HB_STR("2-0 1-0 junk"));
+    room_push(r, HB_STR(""));
+    room_push(r, HB_STR("p 1 1 j 999 999 x"));
+    CHECK_STR(((hb_str){told, strlen(told)}), "");
+    CHECK_INT(waiting(), 0);
+    end(r);
+}
+
+/* --- publishing ------------------------------------------------------------------------------- */
+
+static void on_done(hb_done *done, const hb_result *r)
+{
+    snprintf(answers + strlen(answers), sizeof(answers) - strlen(answers), "%d%s%s ", (int)r->code, r->duplicate ? "d" : "",
+        r->unknown ? "u" : "");
+}
+
+static hb_done done = {on_done};
+
+TEST(ones_own_message_is_delivered_once_whichever_comes_first)
+{
+    struct room *r = live("1-0");
+    hb_message *m = make(HB_STR("r"), HB_STR("message"), HB_STR("mine"), (hb_str){NULL, 0});
+    publish_send(r, m, NULL, &done);
+    char payload[256];
+    size_t at = (size_t)sprintf(payload, "2-0 1-0 ");
+    at += entry_bytes(payload + at, "mine", 77, 1);
+    room_push(r, (hb_str){payload, at});
+    CHECK_STR(((hb_str){told, strlen(told)}), "mine ");
+    answer("EVALSHA", "$9\r\n0 2-0 1-0\r\n", 15);
+    CHECK_STR(((hb_str){told, strlen(told)}), "mine ");
+    CHECK_STR(((hb_str){answers, strlen(answers)}), "0 ");
+    unref(m);
+    end(r);
+}
+
+TEST(an_answer_that_overtakes_a_push_waits_for_it)
+{
+    struct room *r = live("1-0");
+    hb_message *m = make(HB_STR("r"), HB_STR("message"), HB_STR("mine"), (hb_str){NULL, 0});
+    publish_send(r, m, NULL, &done);
+    answer("EVALSHA", "$9\r\n0 3-0 2-0\r\n", 15);
+    CHECK_STR(((hb_str){answers, strlen(answers)}), "0 ");
+    CHECK_STR(((hb_str){told, strlen(told)}), "");
+    push(r, "2-0", "1-0", "theirs");
+    CHECK_STR(((hb_str){told, strlen(told)}), "theirs mine ");
+    unref(m);
+    end(r);
+}
+
+TEST(a_publish_past_its_time_is_unavailable)
+{
+    struct room *r = live("1-0");
+    hb_message *m = make(HB_STR("r"), HB_STR("message"), HB_STR("late"), (hb_str){NULL, 0});
+    publish_send(r, m, NULL, &done);
+    now += 59000;
+    pipe_tick(&w.pipe);
+    CHECK_STR(((hb_str){answers, strlen(answers)}), "");
+    now += 2000;
+    pipe_tick(&w.pipe);
+    CHECK(strncmp(answers, "14", 2) == 0);
+    CHECK_INT(waiting(), 0);
+    unref(m);
+    end(r);
+}
+
+TEST(a_full_journal_refuses)
+{
+    struct room *r = live("1-0");
+    int n = 0;
+    while (!answers[0] && n++ < 10000) {
+        hb_message *m = make(HB_STR("r"), HB_STR("message"), HB_STR("full"), (hb_str){NULL, 0});
+        publish_send(r, m, NULL, &done);
+        unref(m);
+    }
+    CHECK(n > 100 && n < 10000);
+    CHECK(w.pipe.bytes <= 1000000);
+    end(r);
+}

@@ -1,0 +1,171 @@
+/* What stands in Redis, and where Redis is: parsers of the redis plugin. */
+#include "unit.h"
+#include "../../plugins/redis/reply.h"
+#include "../../plugins/redis/settings.h"
+#include "../../plugins/redis/table.h"
+#include "../../plugins/redis/wire.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static hb_str str(const char *s)
+{
+    return (hb_str){s, strlen(s)};
+}
+
+TEST(a_position_is_two_numbers_and_nothing_else)
+{
+    static const char *const bad[] = {"", "-", "1", "1-", "-1", "1-2-3", "1-x", " 1-2", "1-2 ", "+1-2",
+        "18446744073709551616-0", "1-18446744073709551616"};
+    hb_pos pos = {7, 7};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        CHECK(!pos_parse(str(bad[i]), &pos));
+    CHECK(!pos_parse((hb_str){NULL, 0}, &pos));
+    CHECK_INT(pos.hi, 7);
+    CHECK(pos_parse(str("1700000000000-18446744073709551615"), &pos));
+    CHECK(pos.hi == 1700000000000 && pos.lo == UINT64_MAX);
+    char text[POS_TEXT_MAX];
+    CHECK_STR(((hb_str){text, pos_text(pos, text)}), "1700000000000-18446744073709551615");
+}
+
+static hb_message message(void)
+{
+    return (hb_message){.event = HB_STR("greet"), .user = HB_STR("alice"), .data = HB_STR("{\"n\":1.10}"), .server = true};
+}
+
+TEST(an_entry_comes_back_as_it_was_written)
+{
+    char bytes[256];
+    hb_message m = message();
+    struct entry e;
+    entry_write(&m, (struct token){1, 2}, bytes);
+    CHECK(entry_parse((hb_str){bytes, entry_size(&m)}, &e));
+    CHECK_STR(e.event, "greet");
+    CHECK_STR(e.user, "alice");
+    CHECK_STR(e.data, "{\"n\":1.10}");
+    CHECK(e.server && e.token.worker == 1 && e.token.count == 2);
+    m.user = (hb_str){NULL, 0};
+    entry_write(&m, (struct token){1, 2}, bytes);
+    CHECK(entry_parse((hb_str){bytes, entry_size(&m)}, &e));
+    CHECK(!e.user.p);
+}
+
+TEST(an_entry_with_any_bit_changed_or_cut_short_is_none)
+{
+    char bytes[256], changed[256];
+    hb_message m = message();
+    struct entry e;
+    size_t n = entry_size(&m);
+    entry_write(&m, (struct token){3, 4}, bytes);
+    for (size_t bit = 0; bit < n * 8; bit++) {
+        memcpy(changed, bytes, n);
+        changed[bit / 8] ^= (char)(1 << bit % 8);
+        CHECK(!entry_parse((hb_str){changed, n}, &e));
+    }
+    for (size_t cut = 0; cut < n; cut++) {
+        char *exact = malloc(cut + 1); /* so that a read past it is seen */
+        memcpy(exact, bytes, cut);
+        CHECK(!entry_parse((hb_str){exact, cut}, &e));
+        free(exact);
+    }
+}
+
+TEST(a_push_is_two_positions_and_an_entry)
+{
+    char push[256] = "12-1 11-5 ";
+    hb_message m = message();
+    struct entry e;
+    entry_write(&m, (struct token){3, 4}, push + 10);
+    CHECK(push_parse((hb_str){push, 10 + entry_size(&m)}, &e));
+    CHECK(e.id.hi == 12 && e.id.lo == 1 && e.prev.hi == 11 && e.prev.lo == 5);
+    CHECK(!push_parse(str("12-1 11-5 "), &e));
+    CHECK(!push_parse(str("12-1"), &e));
+    CHECK(!push_parse(str(""), &e));
+}
+
+TEST(a_url_says_where_and_who)
+{
+    struct place p;
+    struct login l;
+    CHECK(!url_parse("redis://al%40ice:s%3Acret@[::1]:7000/3", &p, &l));
+    CHECK_STR(str(p.host), "::1");
+    CHECK_INT(p.port, 7000);
+    CHECK_STR(str(l.user), "al@ice");
+    CHECK_STR(str(l.password), "s:cret");
+    CHECK_INT(l.db, 3);
+    CHECK(!url_parse("redis://localhost", &p, &l));
+    CHECK_INT(p.port, 6379);
+    CHECK(!url_parse("redis://:pw@h", &p, &l));
+    CHECK_STR(str(l.user), "");
+    CHECK_STR(str(l.password), "pw");
+    CHECK(!url_parse("unix:///run/redis.sock?db=2", &p, &l));
+    CHECK_STR(str(p.path), "/run/redis.sock");
+    CHECK_INT(l.db, 2);
+}
+
+TEST(a_url_that_is_wrong_is_refused_without_being_repeated)
+{
+    static const char *const bad[] = {"", "http://x", "rediss://x", "redis://", "redis://x:0", "redis://x:99999",
+        "redis://x:y", "redis://x/y", "redis://%zz@x", "unix://relative", "unix:///s?x=1", "redis://[::1"};
+    struct place p;
+    struct login l;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        CHECK(url_parse(bad[i], &p, &l) != NULL);
+    CHECK(!strstr(url_parse("redis://u:secret@x:y", &p, &l), "secret"));
+}
+
+static redisReply *read_reply(const char *bytes, size_t n, bool *error)
+{
+    static size_t budget;
+    void *reply = NULL;
+    reply_init();
+    budget = REPLY_ELEMENTS_MAX;
+    redisReader *r = reply_reader(&budget);
+    *error = !reply_feed(r, bytes, n, 1000) || redisReaderGetReply(r, &reply) != REDIS_OK;
+    redisReaderFree(r);
+    return reply;
+}
+
+TEST(an_answer_that_claims_too_much_is_an_error)
+{
+    bool error;
+    read_reply("*2147483647\r\n", 13, &error);
+    CHECK(error);
+    char nested[100] = "";
+    for (int i = 0; i < 5; i++)
+        strcat(nested, "*1000000\r\n");
+    read_reply(nested, strlen(nested), &error);
+    CHECK(error);
+    char *large = calloc(1, 2000);
+    read_reply(large, 2000, &error);
+    CHECK(error);
+    free(large);
+    redisReply *r = read_reply("-LOADING wait\r\n", 15, &error);
+    CHECK(!error && reply_is_away(r));
+    freeReplyObject(r);
+    r = read_reply("-WRONGTYPE x\r\n", 14, &error);
+    CHECK(!error && !reply_is_away(r));
+    freeReplyObject(r);
+}
+
+TEST(a_table_finds_what_was_put_and_not_what_was_removed)
+{
+    enum { N = 5000 };
+    static char names[N][16];
+    struct table t;
+    table_init(&t);
+    for (int i = 0; i < N; i++) {
+        snprintf(names[i], sizeof(names[i]), "room-%d", i);
+        table_put(&t, str(names[i]), names[i]);
+    }
+    for (int i = 0; i < N; i += 2)
+        table_remove(&t, str(names[i]));
+    table_remove(&t, str("nobody"));
+    for (int i = 0; i < N; i++)
+        CHECK(table_get(&t, str(names[i])) == (i % 2 ? names[i] : NULL));
+    size_t at = 0, n = 0;
+    while (table_next(&t, &at))
+        n++;
+    CHECK_INT(n, N / 2);
+    table_finish(&t);
+}
