@@ -26,7 +26,7 @@ int edge_worker(const struct hub *hub, hb_str ticket);
  * request's credential has been put into claim->credential by the server if the transport found none. */
 void edge_dispatch(struct shard *shard, hb_request *req, int module, const hb_claim *claim);
 
-/* Close this shard's sessions for a drain: bye with `reconnect`, delays spread evenly over
+/* Close this shard's sessions for a drain, paced over
  * spread_ms. Returns how many there are. */
 size_t edge_drain(struct shard *shard, int64_t spread_ms);
 size_t edge_sessions(const struct shard *shard);
