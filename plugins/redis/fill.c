@@ -60,7 +60,7 @@ static void lose(struct room *r, hb_pos before, const struct page *p)
 {
     bool was_lost = pos_compare(before, r->last) < 0; /* else it was only dropped for its age or number */
     order_lose(r, before);
-    if (was_lost && r->interested)
+    if (was_lost)
         fill_break(r, p->head);
 }
 

@@ -133,7 +133,7 @@ describe('redis', { skip: !hasRedis && 'no redis-server' }, () => {
         const { cursor } = await alice.publish('r', 'not for bob');
         await alice.next(m => m.data === 'not for bob');
         await redis.command('FLUSHALL');
-        await until(async () => await redis.command('GET', 'test:l:r') !== '', 'the position to be put back');
+        await until(async () => await redis.command('GET', 'test:l:r') !== '$-1', 'the position to be put back');
         proxy.refuse = false;
         assert.equal((await bob.waitClose()).bye.reconnect, true);
         const back = await connect(b);
@@ -143,6 +143,28 @@ describe('redis', { skip: !hasRedis && 'no redis-server' }, () => {
         await alice.publish('r', 'goes on');
         assert.equal((await back.nextMessage('r')).data, 'goes on');
         await alice.next(m => m.data === 'goes on');
+    });
+
+    test('emptied, and the first to come back has missed something: all are told', async t => {
+        const redis = await startRedis(t);
+        const proxies = [await startProxy(t, redis.port), await startProxy(t, redis.port)];
+        const [a, b] = await startCluster(t, redis, 2, { rooms: OPEN_ROOMS, urls: proxies.map(({ url }) => url) });
+        const alice = await connect(a), bob = await connect(b);
+        const { cursor } = await alice.join('r');
+        await bob.join('r');
+        proxies[1].refuse = true;
+        proxies[1].cut();
+        await alice.publish('r', 'not for bob');
+        await alice.next(m => m.data === 'not for bob');
+        proxies[0].refuse = true;
+        proxies[0].cut();
+        await redis.command('FLUSHALL');
+        proxies[1].refuse = false;
+        await until(async () => await redis.command('GET', 'test:l:r') !== '$-1', 'the position to be put back');
+        proxies[0].refuse = false;
+        await Promise.all([alice, bob].map(client => client.waitClose()));
+        const back = await connect(b);
+        assert.equal((await back.join('r', { since: cursor })).recovered, false);
     });
 
     test('junk on its channels and in its keys', async t => {
