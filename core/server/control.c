@@ -72,6 +72,8 @@ static void on_look(struct timer *t)
     struct server *s = control.server;
     look_at_workers(s);
     trim_memory(s);
+    if (!s->stuck_workers)
+        system_alive();
     timer_set(&s->workers[s->n_workers]->shard.wheel, t, clock_mono_ms() + LOOK_MS);
 }
 

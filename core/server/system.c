@@ -55,6 +55,12 @@ void system_notify(const char *state)
     close(fd);
 }
 
+void system_alive(void)
+{
+    if (getenv("WATCHDOG_USEC"))
+        system_notify("WATCHDOG=1");
+}
+
 static sigset_t handled(void)
 {
     sigset_t set;

@@ -9,6 +9,8 @@ void system_raise_files(const struct config *config);
 /* Tell systemd (sd_notify(3)): "READY=1", "RELOADING=1", "STOPPING=1". Without NOTIFY_SOCKET nobody
  * is told. */
 void system_notify(const char *state);
+/* Tell its watchdog, if there is one, that all is well. */
+void system_alive(void);
 /* Block the signals that system_signals reads; before any thread starts. */
 void system_block_signals(void);
 /* A descriptor from which system_read_signal reads them, or -1. */
