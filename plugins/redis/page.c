@@ -7,6 +7,11 @@ static hb_str number(int64_t n, char out[static 24])
     return (hb_str){out, (size_t)snprintf(out, 24, "%lld", (long long)n)};
 }
 
+static bool is_page(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ARRAY && reply->elements >= 2 && reply->elements % 3 == 2;
+}
+
 void page_ask(struct room *r, struct command *c, const hb_pos *since, bool newest, size_t limit, size_t max_bytes)
 {
     char known[POS_TEXT_MAX], stream[KEY_MAX], last[KEY_MAX], from[POS_TEXT_MAX], n[24], bytes[24], age[24], keep[24];
@@ -18,6 +23,7 @@ void page_ask(struct room *r, struct command *c, const hb_pos *since, bool newes
         number(r->keep.age_ms + o->positions_ms, keep), room_known(r, known)};
     if (!newest)
         words[5] = (hb_str){from, pos_text(since ? *since : nowhere, from)};
+    c->fits = is_page;
     pipe_send(&r->w->pipe, c, 11, words, ASK_MS);
 }
 

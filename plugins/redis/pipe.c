@@ -164,6 +164,10 @@ static void on_reply(struct link *l, const redisReply *r)
         return;
     }
     struct command *c = first(&p->sent);
+    if (c->fits && !reply_is_error(r) && !c->fits(r)) {
+        link_fail(l, "an answer to something else");
+        return;
+    }
     l->ctx->host->store->took(l->ctx, (now_us() - c->sent_us) * 1000);
     if (!c->done && !c->over) { /* WAIT */
         list_remove(&c->link);

@@ -22,6 +22,9 @@ struct command {
     bool over;             /* given up; its answer is still to come */
     const hb_store *store; /* its owner's: kept for `done` when the room is gone */
     const redisReply *held; /* durable: the answer, until the replicas have it */
+    /* Is this an answer to it at all? If not, answers and commands have come apart: the connection is
+     * made anew, and it is sent again. NULL: anything is. */
+    bool (*fits)(const redisReply *reply);
     /* NULL: no answer; `sent_us` says whether it may have happened. Frees what embeds it. */
     void (*done)(struct command *c, const redisReply *reply);
 };

@@ -93,6 +93,12 @@ static bool parse_outcome(const redisReply *reply, struct outcome *out)
     return pos_parse((hb_str){s.p + 2, (size_t)(space - s.p - 2)}, &out->id);
 }
 
+static bool is_outcome(const redisReply *reply)
+{
+    struct outcome o;
+    return parse_outcome(reply, &o);
+}
+
 static bool is_ours(const struct publish *p, const struct outcome *o)
 {
     char token[40];
@@ -157,6 +163,7 @@ static void send_stored(struct room *r, struct publish *p, hb_str entry, const h
     words[13] = token_text(p->token, token);
     words[5] = key_name(r, key, words[13], name);
     p->c.done = on_stored;
+    p->c.fits = is_outcome;
     p->c.durable = true;
     pipe_send(&r->w->pipe, &p->c, 15, words, o->journal_ms);
 }
@@ -191,11 +198,17 @@ static void on_sent(struct command *c, const redisReply *reply)
     p->answered_ms = r->w->ctx->host->now_ms();
 }
 
+static bool is_integer(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_INTEGER;
+}
+
 static void send_pushed(struct room *r, struct publish *p, hb_str payload)
 {
     char channel[KEY_MAX];
     hb_str words[] = {HB_STR("PUBLISH"), worker_key(r->w, 'r', room_name(r), channel), payload};
     p->c.done = on_sent;
+    p->c.fits = is_integer;
     p->c.once = true;
     pipe_send(&r->w->pipe, &p->c, 3, words, worker_options(r->w)->journal_ms);
 }

@@ -26,6 +26,7 @@ static const char publish[] =
     "end\n"
     NOW
     "local prev, ms, seq = redis.call('GET', KEYS[2]), now, 0\n"
+    "if prev and not string.match(prev, '^%d+-%d+$') then prev = false end\n"
     "if prev then\n"
     "  local pm, ps = string.match(prev, '^(%d+)-(%d+)$')\n"
     "  if pm and tonumber(pm) >= ms then ms = tonumber(pm); seq = tonumber(ps) + 1 end\n"
@@ -54,7 +55,7 @@ static const char publish[] =
 static const char read_page[] =
     NOW
     "local head = redis.call('GET', KEYS[2])\n"
-    "if not head then\n"
+    "if not head or not string.match(head, '^%d+-%d+$') then\n"
     "  head = ARGV[6] ~= '' and ARGV[6] or string.format('%.0f-0', now)\n"
     "  redis.call('SET', KEYS[2], head, 'PX', ARGV[5])\n"
     "end\n"

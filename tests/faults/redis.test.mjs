@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { connect } from '../e2e/lib/client.mjs';
+import { tokenFor } from '../e2e/lib/jwt.mjs';
 import { hasRedis, startCluster, startProxy, startRedis, startSentinel } from '../e2e/lib/redis.mjs';
 import { AUTH, OPEN_ROOMS, Story } from '../e2e/lib/story.mjs';
 import { until } from '../e2e/lib/until.mjs';
@@ -185,6 +186,32 @@ describe('redis', { skip: !hasRedis && 'no redis-server' }, () => {
         await alice.request({ type: 'join', room: 'odd' });
         await alice.publish('r', 'still fine');
         assert.equal((await alice.nextMessage('r')).data, 'still fine');
+    });
+
+    test('hostile answers: an error, a new connection, and no more', async t => {
+        const redis = await startRedis(t);
+        const proxy = await startProxy(t, redis.port);
+        const [hub] = await startCluster(t, redis, 1, { rooms: OPEN_ROOMS, plugins: [AUTH], urls: [proxy.url] });
+        const alice = await connect(hub, { token: tokenFor('alice') });
+        await alice.join('r');
+        const answers = ['-LOADING Redis is loading', "-READONLY You can't write", '-NOAUTH Authentication required.',
+            '-MOVED 1 127.0.0.1:1', '-MASTERDOWN Link', '-WRONGTYPE x', '-NOSCRIPT No', '-OOM x', '-ERR unknown', '+OK', ':1', '$-1',
+            '*-1', '*0', '*3\r\n$7\r\nmessage\r\n$-1\r\n:5', '*2147483647', '$2147483647', '$-7', '*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1',
+            'HTTP/1.1 400 Bad Request', '\0\xff\xfe', '*1000000\r\n*1000000\r\n*1000000', '$5\r\nabcdefgh'];
+        for (const [i, answer] of answers.entries()) {
+            proxy.filter = () => Buffer.from(`${answer}\r\n`, 'latin1');
+            const publish = alice.request({ type: 'publish', room: 'r', data: i, key: `k${i}` }, 20_000);
+            await until(() => proxy.pairs.size >= 0 && hub.exit === null, 'the server to live');
+            await pause(120);
+            proxy.filter = chunk => chunk;
+            const reply = await publish;
+            if (!reply.ok) { // an error that is about the command
+                assert.equal(reply.error.code, 'unavailable');
+                await until(async () => (await alice.request({ type: 'publish', room: 'r', data: i, key: `k${i}` })).ok, 'the retry');
+            }
+        }
+        await until(() => alice.messages('r').length >= answers.length, () => `all of them: ${alice.messages('r').map(m => m.data)}`);
+        assert.deepEqual(alice.messages('r').map(m => m.data), answers.map((_, i) => i));
     });
 
     test('a failover that loses what was acknowledged', async t => {
