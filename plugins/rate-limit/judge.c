@@ -1,5 +1,5 @@
 #include "judge.h"
-#include "pattern.h"
+#include "../common/pattern.h"
 
 /* Tokens that were taken, in case another rule refuses. */
 struct taken {

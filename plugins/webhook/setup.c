@@ -1,4 +1,5 @@
 #include "setup.h"
+#include "../common/pattern.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -153,34 +154,10 @@ struct ledger_settings setup_ledger(const struct options *o, const struct setup 
         .grace_ms = (uint64_t)o->grace_ms};
 }
 
-/* After a mismatch only the last `*` need take more. */
-static bool matches(const char *p, hb_str text)
-{
-    const char *star = NULL;
-    size_t i = 0, resume = 0;
-    while (i < text.n) {
-        if (*p == '*') {
-            star = p++;
-            resume = i;
-        } else if (*p && *p == text.p[i]) {
-            p++;
-            i++;
-        } else if (star) {
-            p = star + 1;
-            i = ++resume;
-        } else {
-            return false;
-        }
-    }
-    while (*p == '*')
-        p++;
-    return *p == '\0';
-}
-
 bool setup_matches(const hb_strings *patterns, hb_str text)
 {
     for (size_t i = 0; i < patterns->n; i++)
-        if (matches(patterns->items[i].p, text))
+        if (pattern_matches(patterns->items[i].p, text))
             return true;
     return false;
 }

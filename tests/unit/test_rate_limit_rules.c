@@ -1,6 +1,6 @@
 /* Rules, addresses, patterns. */
 #include "../../plugins/rate-limit/address.h"
-#include "../../plugins/rate-limit/pattern.h"
+#include "../../plugins/common/pattern.h"
 #include "../../plugins/rate-limit/rules.h"
 #include "unit.h"
 #include <string.h>

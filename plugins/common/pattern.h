@@ -1,6 +1,6 @@
 /* Patterns of rooms and events: `*` matches any run of characters, the rest itself. Pure. */
-#ifndef RATE_LIMIT_PATTERN_H
-#define RATE_LIMIT_PATTERN_H
+#ifndef PLUGINS_PATTERN_H
+#define PLUGINS_PATTERN_H
 
 #include <hubbub/types.h>
 
