@@ -253,8 +253,9 @@ void engine_close(const hb_ctx *ctx, void *conn, int close_code, hb_str reason)
     struct conn *c = conn;
     char bytes[FRAME_CLOSE_MAX];
     (void)ctx;
-    c->closing = true;
     engine_hold(c);
+    sockets_ended(c); /* its client may be back before its last words are fetched */
+    c->closing = true;
     if (c->probe)
         link_drop(c->probe);
     c->probe = NULL;

@@ -1,8 +1,11 @@
 /*
  * CONNECT: one namespace after the other. Its credential is looked at, then, where it comes back
- * with a pid, what it had is found (on whatever worker) and its rooms are joined from where it was;
- * only when all that was missed is queued it is told that it is connected. If any of it can't be
- * had it starts afresh.
+ * with a pid, what it had is found (on whatever worker) and its rooms are joined from where it was.
+ * When all of them are answered it is connected: as it was, and what it missed follows, or, if any of
+ * it can't be had, afresh.
+ *
+ * The reference sends what was missed before its CONNECT. The stock client keeps such events until a
+ * CONNECT comes, over connections that break meanwhile too, and would show them twice.
  */
 #include "engine.h"
 #include "jtext.h"
@@ -19,8 +22,6 @@ struct entering {
     struct socket *socket;
     struct socket *found;    /* what it had; NULL: nothing, or not yet */
     uint32_t number;         /* of the question after it; 0: none is out */
-    unsigned replays;        /* rooms whose missed messages are still to come */
-    bool started;            /* the rooms are all answered */
     bool lost;               /* something can't be had again */
     size_t n_payload;
     char payload[];          /* the packet's object; "{}" when there was none */
@@ -164,36 +165,22 @@ static void take_up(struct conn *c)
     connect_socket(c);
 }
 
-static void settle(struct conn *c)
+static bool is_in(const struct place *p, hb_str room)
 {
-    const struct entering *e = c->sockets.entering;
-    if (!e->started || (e->replays > 0 && !e->lost))
-        return;
-    if (e->found && !e->lost)
-        take_up(c);
-    else
-        connect_afresh(c);
+    while (p && !str_same(place_room(p), room))
+        p = p->next;
+    return p != NULL;
 }
 
 void enter_joined(struct conn *c, const hb_event *ev)
 {
     struct entering *e = c->sockets.entering;
-    if (!e || !e->found || e->started || ev->recovered < 0)
+    const struct socket *found = e ? e->found : NULL;
+    if (!found)
         return;
-    bool own = ev->room.p[0] == '@';
-    if (own && !ev->cursor.p) /* it keeps no history, so it missed none */
-        return;
-    e->lost |= ev->code != HB_OK || ev->recovered == 0;
-    e->replays += ev->more == 1;
-}
-
-void enter_caught_up(struct conn *c)
-{
-    struct entering *e = c->sockets.entering;
-    if (!e || e->replays == 0)
-        return;
-    e->replays--;
-    settle(c);
+    const struct place *own = found->rest->own;
+    if (is_in(found->places, ev->room) || (own && own->n_cursor > 0 && str_same(place_room(own), ev->room)))
+        e->lost |= ev->code != HB_OK || ev->recovered != 1; /* a room without history: who knows */
 }
 
 static void on_started(const hb_ctx *ctx, void *conn, hb_code code, hb_str message)
@@ -207,10 +194,10 @@ static void on_started(const hb_ctx *ctx, void *conn, hb_code code, hb_str messa
     engine_hold(c);
     if (code == HB_BAD_REQUEST) { /* what was a room is none any more: nothing was begun */
         engine_fault(c);
+    } else if (e->found && !e->lost && code == HB_OK) {
+        take_up(c);
     } else {
-        e->started = true;
-        e->lost |= code != HB_OK;
-        settle(c);
+        connect_afresh(c);
     }
     engine_release(c);
 }

@@ -76,7 +76,8 @@ void socket_text(struct conn *c, hb_str text);
 void socket_binary(struct conn *c, hb_str base64);
 bool sockets_full(const struct conn *c);
 
-/* The session is over: what may be recovered is stored. Then, when nothing refers to it: free. */
+/* The session is closed, or over: what may be recovered is stored. Then, when nothing refers to the
+ * connection: free. */
 void sockets_ended(struct conn *c);
 void sockets_finish(struct conn *c);
 
@@ -89,7 +90,6 @@ bool socket_event(const hb_ctx *ctx, void *conn, const hb_event *ev);
 void enter_begin(struct conn *c, const struct packet *p);
 void enter_replied(struct conn *c, const hb_event *ev);
 void enter_joined(struct conn *c, const hb_event *ev);
-void enter_caught_up(struct conn *c);
 void enter_abandon(struct conn *c);
 /* What recover_ask was asked for; takes `found` (NULL: nothing). False: nobody asks any more. */
 bool enter_found(const hb_ctx *ctx, hb_sid sid, uint32_t number, struct socket *found);

@@ -108,9 +108,6 @@ static bool tell(struct conn *c, const hb_event *ev)
     case HB_EV_LEFT:
         on_left(c, ev->room);
         return true;
-    case HB_EV_CAUGHT_UP:
-        enter_caught_up(c);
-        return true;
     case HB_EV_MESSAGE:
         return on_message(c, ev);
     case HB_EV_BYE:
