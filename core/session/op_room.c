@@ -103,7 +103,8 @@ static void on_joined(struct home_req *req)
         op_done(ss, op);
         return;
     }
-    bool behind = req->has_since && req->recovered && req->more;
+    /* What an opening names is not live before all of it is answered: by a replay, be it of nothing. */
+    bool behind = req->has_since && req->recovered && (req->more || ss->start);
     m->joined = true;
     m->keeps = keeps_history(ss, op->f.room);
     m->pos = req->pos;
@@ -115,8 +116,6 @@ static void on_joined(struct home_req *req)
     }
     fill_joined(ss, op, &ev, req->pos, cursor);
     settle_recovery(ss, op, &ev);
-    if (op->origin == OP_START || op->origin == OP_SERVER)
-        ev.more = behind;
     op_reply(ss, op, &ev);
     if (op->f.room.p[0] != '@') {
         hooks_joined(ss->s, (hb_session *)ss, op->f.room, op->f.data);

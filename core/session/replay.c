@@ -54,14 +54,6 @@ static void give_up(struct session *ss)
     session_close(ss, 4008, HB_STR("history outran the replay"), HB_END_SLOW);
 }
 
-static void tell_caught_up(struct session *ss, hb_str room)
-{
-    hb_event ev;
-    event_init(&ev, HB_EV_CAUGHT_UP);
-    ev.room = room;
-    session_event(ss, &ev);
-}
-
 static void take_page(struct session *ss, struct membership *m, struct home_req *req)
 {
     m->replay->asking = false;
@@ -77,7 +69,6 @@ static void take_page(struct session *ss, struct membership *m, struct home_req 
     }
     finish(ss, m);
     presence_live(ss, m);
-    tell_caught_up(ss, members_name(m->room));
 }
 
 static void on_page(struct home_req *req)

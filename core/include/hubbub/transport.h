@@ -62,7 +62,6 @@ typedef enum hb_event_kind {
     HB_EV_MEMBER,  /* a session joined or left a room (event: "join" or "leave"): hb_transport.members */
     HB_EV_LEFT,    /* the server took this session out of `room` */
     HB_EV_EXIT,    /* the server puts this session out of `space` */
-    HB_EV_CAUGHT_UP, /* all that `room` missed is queued: after a JOINED with `more` */
     HB_EV_KIND_COUNT
 } hb_event_kind;
 
@@ -84,7 +83,7 @@ typedef struct hb_event {
     int64_t ts, members, count, heartbeat_ms;
     int recovered;      /* -1: not told, 0, 1 */
     hb_str list;        /* JSON array text: `users` of presence, `messages` of history */
-    int more;           /* -1: not told; JOINED: what it missed is still to be replayed */
+    int more;           /* -1: not told */
     int close_code;     /* BYE */
     bool reconnect;
     int64_t delay_ms;
@@ -227,7 +226,8 @@ struct hb_net {
     /* Go: the welcome is queued, then `joined` for its user's room and for each of the rooms named,
      * recovered from the composite cursor (may be absent). `started` (may be NULL) is called once all
      * of them are answered, now or later: HB_OK, or why none of the rooms named may be joined; then
-     * the transport refuses the request and calls `end`. Nothing is replayed before `started`; it is
+     * the transport refuses the request and calls `end`. Nothing of rooms that are recovered comes
+     * before `started`; it is
      * never called for a session that was closed or ended before. Of a session that still waits for
      * `auth` it is called at once. Once it was: more rooms may be joined by calling start again; then
      * only those are told. */
