@@ -1,9 +1,10 @@
 #include "base/process.h"
-#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -72,17 +73,35 @@ static void tell_stat(const struct sink *to)
         boot_time() + stat_field(stat, 22) / tick);
 }
 
+/* Room for that many descriptors: none is above. */
+static int file_table_size(void)
+{
+    char status[4096];
+    const char *line = read_file("/proc/self/status", status, sizeof status)
+        ? strstr(status, "\nFDSize:") : NULL;
+    return line ? atoi(line + 8) : 0;
+}
+
+/* Linux 6.2 says it as the folder's size. Before, asking for each is ten times cheaper than listing
+ * them. -1: unknown. */
+static long open_files(void)
+{
+    struct stat folder;
+    long n = 0;
+    if (stat("/proc/self/fd", &folder) != 0)
+        return -1;
+    if (folder.st_size > 0)
+        return (long)folder.st_size;
+    for (int fd = 0, end = file_table_size(); fd < end; fd++)
+        n += fcntl(fd, F_GETFD) != -1;
+    return n;
+}
+
 static void tell_files(const struct sink *to)
 {
-    DIR *dir = opendir("/proc/self/fd");
-    if (dir) {
-        int n = 0;
-        while (readdir(dir))
-            n++;
-        closedir(dir);
-        /* less ".", ".." and the directory itself */
-        tell(to, METRIC_GAUGE, "process_open_fds", "Number of open file descriptors.", n - 3);
-    }
+    long n = open_files();
+    if (n >= 0)
+        tell(to, METRIC_GAUGE, "process_open_fds", "Number of open file descriptors.", (double)n);
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
         tell(to, METRIC_GAUGE, "process_max_fds", "Maximum number of open file descriptors.",
