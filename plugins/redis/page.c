@@ -1,10 +1,9 @@
 #include "room.h"
 #include "script.h"
-#include <stdio.h>
 
 static hb_str number(int64_t n, char out[static 24])
 {
-    return (hb_str){out, (size_t)snprintf(out, 24, "%lld", (long long)n)};
+    return text_decimal(n > 0 ? (uint64_t)n : 0, out);
 }
 
 static bool is_page(const redisReply *reply)

@@ -1,6 +1,5 @@
 #include "room.h"
 #include "script.h"
-#include <stdio.h>
 #include <string.h>
 
 enum { UNSEEN_MS = 1000, KEY_NAME_MAX = 1024 };
@@ -44,8 +43,9 @@ static void place(struct publish *p, hb_pos id)
 
 static hb_str token_text(struct token t, char out[static 40])
 {
-    return (hb_str){out, (size_t)snprintf(out, 40, "%016llx%016llx", (unsigned long long)t.worker,
-        (unsigned long long)t.count)};
+    text_hex(t.worker, out);
+    text_hex(t.count, out + 16);
+    return (hb_str){out, 32};
 }
 
 /* "<prefix>:k:<room> NUL <scope> NUL <key>", or "<prefix>:t:<token>" */
@@ -66,12 +66,12 @@ static hb_str key_name(const struct room *r, const hb_key *key, hb_str token, ch
 
 static hb_str decimal(int64_t n, char out[static 24])
 {
-    return (hb_str){out, (size_t)snprintf(out, 24, "%lld", (long long)n)};
+    return text_decimal(n > 0 ? (uint64_t)n : 0, out);
 }
 
 static hb_str digest_text(uint64_t digest, char out[static 24])
 {
-    return (hb_str){out, (size_t)snprintf(out, 24, "%llx", (unsigned long long)digest)};
+    return text_hex(digest, out);
 }
 
 /* --- rooms with history -------------------------------------------------------------------------- */

@@ -15,6 +15,18 @@ static char *digits(uint64_t n, char *out)
     return out + (20 - at);
 }
 
+hb_str text_decimal(uint64_t n, char out[static 20])
+{
+    return (hb_str){out, (size_t)(digits(n, out) - out)};
+}
+
+hb_str text_hex(uint64_t n, char out[static 16])
+{
+    for (int i = 15; i >= 0; i--, n >>= 4)
+        out[i] = "0123456789abcdef"[n & 15];
+    return (hb_str){out, 16};
+}
+
 size_t pos_text(hb_pos pos, char out[static POS_TEXT_MAX])
 {
     char *end = digits(pos.hi, out);

@@ -28,6 +28,9 @@ struct entry {
 
 /* Text of a position, NUL-terminated; returns its length. */
 size_t pos_text(hb_pos pos, char out[static POS_TEXT_MAX]);
+/* Numbers as text, without a NUL: up to 20 decimal digits, 16 hexadecimal ones. */
+hb_str text_decimal(uint64_t n, char out[static 20]);
+hb_str text_hex(uint64_t n, char out[static 16]);
 bool pos_parse(hb_str text, hb_pos *out);
 int pos_compare(hb_pos a, hb_pos b);
 static inline bool pos_equal(hb_pos a, hb_pos b)
