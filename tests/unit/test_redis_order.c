@@ -155,10 +155,7 @@ static void answer(const char *expect, const char *bytes, size_t n)
 
 static size_t put_string(char *out, const char *bytes, size_t n)
 {
-    int head = sprintf(out, "$%zu\r\n", n);
-    memcpy(out + head, bytes, n);
-    memcpy(out + head + n, "\r\n", 2);
-    return (size_t)head + n + 2;
+    return (size_t)sprintf(out, "$%zu\r\n%.*s\r\n", n, (int)n, bytes);
 }
 
 static size_t entry_bytes(char *out, const char *data, uint64_t worker, uint64_t count)

@@ -94,7 +94,7 @@ TEST(a_payload_is_packets_between_record_separators)
 
 TEST(empty_and_unknown_packets_are_faults)
 {
-    static const char *const bad[] = {"", "abc", "7", "\x1e" "4a", "4a\x1e", "B"};
+    static const char *const bad[] = {"", "abc", "7", "\0364a", "4a\036", "B"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         hb_str rest = str_of(bad[i]);
         struct engine_packet p;

@@ -111,8 +111,8 @@ TEST(the_first_offer_of_compression_that_can_be_met_is_taken)
         "permessage-deflate; client_max_window_bits=8; server_no_context_takeover",
         "permessage-deflate;client_max_window_bits=\"15\"",
         "permessage-deflate ; client_no_context_takeover",
-        "x-other; a=\",permessage-deflate\", permessage-deflate; server_max_window_bits=10, "
-        "permessage-deflate"};
+        ("x-other; a=\",permessage-deflate\", permessage-deflate; server_max_window_bits=10, "
+        "permessage-deflate")};
     for (size_t i = 0; i < sizeof(fits) / sizeof(*fits); i++)
         CHECK_STR(handshake_deflate(str_of(fits[i])), ALONE);
     CHECK_STR(handshake_deflate(HB_STR("permessage-deflate; server_max_window_bits=15")),
