@@ -145,7 +145,9 @@ static void answer(const char *expect, const char *bytes, size_t n)
     redisFreeCommand(c->bytes);
     if (bytes) {
         redisReader *r = reply_reader(&budget);
-        CHECK(reply_feed(r, bytes, n, 100000) && redisReaderGetReply(r, &reply) == REDIS_OK && reply);
+        CHECK(reply_feed(r, bytes, n, 100000));
+        if (redisReaderGetReply(r, &reply) != REDIS_OK || !reply)
+            unit_fail(__FILE__, __LINE__, "no whole answer: %s", r->errstr);
         redisReaderFree(r);
     }
     c->done(c, reply);
@@ -155,7 +157,12 @@ static void answer(const char *expect, const char *bytes, size_t n)
 
 static size_t put_string(char *out, const char *bytes, size_t n)
 {
-    return (size_t)sprintf(out, "$%zu\r\n%.*s\r\n", n, (int)n, bytes);
+    char head[32];
+    size_t n_head = (size_t)snprintf(head, sizeof(head), "$%zu\r\n", n);
+    memcpy(out, head, n_head);
+    memcpy(out + n_head, bytes, n);
+    memcpy(out + n_head + n, "\r\n", 2);
+    return n_head + n + 2;
 }
 
 static size_t entry_bytes(char *out, const char *data, uint64_t worker, uint64_t count)
@@ -175,7 +182,8 @@ static void answer_page(const char *head, int n, const char *const (*entries)[3]
     for (int i = 0; i < n; i++) {
         at += put_string(out + at, entries[i][0], strlen(entries[i][0]));
         at += put_string(out + at, entries[i][1], strlen(entries[i][1]));
-        at += put_string(out + at, entry, entry_bytes(entry, entries[i][2], 5, 1));
+        size_t size = entry_bytes(entry, entries[i][2], 5, 1);
+        at += put_string(out + at, entry, size);
     }
     answer("EVALSHA", out, at);
 }
