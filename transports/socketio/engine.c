@@ -7,6 +7,7 @@
 enum {
     NOOP_MS = 100,        /* the reference's: how often an upgrade ends the poll */
     LAST_WORDS_MS = 5000, /* for the poll that fetches them */
+    LEAVING_MS = 150,     /* for a poll that the client's `1` overtook */
     TAKE_MAX = 1 << 20,   /* bytes of an answer, unless a single packet is longer */
 };
 
@@ -244,6 +245,11 @@ static void client_closes(struct conn *c)
         c->link->state = LINK_CLOSING;
         net_of(c)->push(c->session, bytes, frame_close(bytes, CLOSE_NONE, absent));
     }
+    if (!c->link && !c->poll) {
+        c->leaving = true;
+        set_timer(c, TIMER_END, LEAVING_MS);
+        return;
+    }
     end_poll(c, HB_STR("6"));
     end_session(c, HB_END_CLIENT, true);
 }
@@ -349,7 +355,7 @@ static void fire(struct conn *c, enum engine_timer which)
         break;
     default:
         c->at[TIMER_END] = 0;
-        end_session(c, HB_END_CLIENT, false);
+        end_session(c, HB_END_CLIENT, c->leaving);
         break;
     }
 }
@@ -592,7 +598,7 @@ static void probe_text(struct conn *c, struct link *link, hb_str text)
 
 void engine_upgrade(struct conn *c, hb_request *req)
 {
-    bool wanted = !on_websocket(c) && !c->probe && !c->closing;
+    bool wanted = !on_websocket(c) && !c->probe && !c->closing && !c->leaving;
     if (!link_create(c->worker, req, wanted ? c : NULL, false))
         net_of(c)->respond_error(req, HB_UNAVAILABLE, HB_STR("Out of memory."), 1000);
     else if (wanted)
@@ -641,6 +647,9 @@ void engine_poll(struct conn *c, hb_request *req)
     engine_hold(c);
     if (on_websocket(c)) {
         refuse_bad(c, req);
+    } else if (c->leaving) {
+        answer(net_of(c), req, HB_STR("6"));
+        end_session(c, HB_END_CLIENT, true);
     } else if (c->poll) {
         overlap(c, req);
     } else {
@@ -667,9 +676,9 @@ static void on_post_gone(hb_request *req)
 static void read_post(struct conn *c)
 {
     struct engine_packet p;
-    while (c->post && !c->over && !c->closing && !engine_is_full(c) && payload_next(&c->post_rest, &p))
+    while (c->post && !c->over && !c->closing && !c->leaving && !engine_is_full(c) && payload_next(&c->post_rest, &p))
         deal_with(c, &p);
-    if (!c->post || (c->post_rest.p && !c->over && !c->closing))
+    if (!c->post || (c->post_rest.p && !c->over && !c->closing && !c->leaving))
         return;
     hb_request *req = c->post;
     c->post = NULL;
@@ -698,7 +707,7 @@ void engine_post(struct conn *c, hb_request *req)
     hb_str type = net_of(c)->header(req, HB_STR("content-type"));
     hb_str body = req->body.p ? req->body : HB_STR("");
     engine_hold(c);
-    if (on_websocket(c) || c->closing) {
+    if (on_websocket(c) || c->closing || c->leaving) {
         refuse_bad(c, req);
     } else if (c->post || str_same(type, octets) || !is_payload(body)) {
         refuse_bad(c, req);

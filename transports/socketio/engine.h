@@ -41,6 +41,7 @@ struct conn {
     bool waits_for_pong, extended;
     bool probing;             /* 2probe came: polls are ended */
     bool closing;             /* the host closed the session */
+    bool leaving;             /* the client closed it, and may have a poll on its way */
     bool over;                /* its session ended */
     bool paused, resuming;
     uint16_t holds;           /* callbacks that run */
