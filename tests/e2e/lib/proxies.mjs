@@ -1,6 +1,6 @@
 // Real proxies in front of a hub: nginx and HAProxy with configurations of their own in the hub's
 // directory, on ports of the test's own, gone when the test ends; and one that cuts every connection.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -68,6 +68,31 @@ export async function startNginx(t, hub) {
     const [usual, plain, buffering] = await run(t, 'nginx', ['-c', file, '-p', directory, '-e', 'stderr'],
         ports);
     return { usual, plain, buffering };
+}
+
+/** nginx with TLS and HTTP/2, where one connection of a browser carries any number of streams. */
+export async function startNginxHttp2(t, hub) {
+    const port = await freePort();
+    const directory = hub.directory, file = join(directory, 'nginx-h2.conf');
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+        '-keyout', join(directory, 'h2.key'), '-out', join(directory, 'h2.pem')], { stdio: 'ignore' });
+    writeFileSync(file, `
+        daemon off; master_process off; pid ${directory}/nginx-h2.pid; error_log stderr;
+        events { worker_connections 512; }
+        http {
+            access_log off;
+            ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${directory}/h2-${name};`).join(' ')}
+            server {
+                listen 127.0.0.1:${port} ssl http2;
+                ssl_certificate ${directory}/h2.pem; ssl_certificate_key ${directory}/h2.key;
+                location / {
+                    proxy_pass http://127.0.0.1:${hub.port}; proxy_http_version 1.1;
+                    proxy_set_header Host $http_host; proxy_set_header Connection '';
+                }
+            }
+        }`);
+    await run(t, 'nginx', ['-c', file, '-p', directory, '-e', 'stderr'], [port]);
+    return `https://127.0.0.1:${port}`;
 }
 
 /** HAProxy: `usual`, and `impatient`, which ends what was silent for five seconds. */
