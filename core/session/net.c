@@ -156,6 +156,7 @@ void net_variant(hb_session *session, unsigned variant)
 {
     struct session *ss = of(session);
     outbox_rewire(ss->s, &ss->out, session_wire(ss, variant));
+    session_count_cursors(ss, 0);
 }
 
 size_t net_cursor_merge(const hb_str *cursors, size_t n, hb_out *out)

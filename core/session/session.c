@@ -146,10 +146,12 @@ void session_accept(struct session *ss, const hb_outcome *who)
 void session_count_cursors(struct session *ss, int more)
 {
     const hb_transport *t = session_transport(ss);
-    unsigned variant = ss->s->hub->wires[ss->out.wire].variant, wanted;
+    unsigned variant = ss->s->hub->wires[ss->out.wire].variant;
     ss->n_cursors = (uint16_t)(ss->n_cursors + more);
-    wanted = ss->n_cursors == 1 ? t->lone : 0;
-    if (t->lone && variant != wanted && (variant == 0 || variant == t->lone))
+    if (variant >= 2 * t->lone)
+        return;
+    unsigned wanted = variant % t->lone + (ss->n_cursors == 1 ? t->lone : 0);
+    if (variant != wanted)
         outbox_vary(ss->s, &ss->out, session_wire(ss, wanted));
 }
 

@@ -160,9 +160,10 @@ struct hb_transport {
     bool (*event)(const hb_ctx *ctx, void *conn, const hb_event *ev);
     /* MEMBER events are wanted: sent to a room's other members, of rooms up to HB_MEMBERS_TOLD. */
     bool members;
-    /* With `cursors`: the variant of those sessions of variant 0 that are in one room with a history
-     * only, while they are. A message's own cursor is their composite one, so it needs no slot there.
-     * The two stand side by side in a session's bytes. 0: none. */
+    /* With `cursors`: how many of the variants, the first ones, have a twin, so many further on, for
+     * sessions that are in one room with a history only, while they are. A message's own cursor is
+     * their composite one, so it needs no slot there. The two stand side by side in a session's
+     * bytes. 0: none. */
     unsigned lone;
 };
 
