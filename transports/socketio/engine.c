@@ -854,7 +854,7 @@ void engine_open(struct worker *w, hb_request *req, const hb_claim *claim, bool 
     }
     c->worker = w;
     c->echo = echo_;
-    c->form = (uint8_t)((websocket ? FORM_WEBSOCKET : 0) | (w->options->recovery > 0 && !echo_ ? FORM_OFFSETS : 0));
+    c->form = (uint8_t)((websocket ? FORM_WEBSOCKET : 0) | (w->options->recovery > 0 && !echo_ ? FORM_SLOT : FORM_PLAIN));
     c->timer.fire = on_timer;
     c->timer.owner = c;
     const hb_open how = {

@@ -11,6 +11,7 @@
 #include "link.h"
 #include "payload.h"
 #include "socket.h"
+#include "wire.h"
 
 enum engine_timer {
     TIMER_PING,    /* send a ping, or none of its answer came */
@@ -21,8 +22,6 @@ enum engine_timer {
     TIMER_COUNT
 };
 
-/* Wire forms. */
-enum { FORM_WEBSOCKET = 1, FORM_OFFSETS = 2, FORMS = 4 };
 
 struct conn {
     struct worker *worker;

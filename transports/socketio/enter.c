@@ -210,48 +210,34 @@ struct since {
     size_t n;
 };
 
-static void add_places(struct since *s, const struct place *p, uint32_t number, bool later)
+static void add_places(struct since *s, const struct place *p, uint64_t stamp, bool later)
 {
     for (; p && s->n < ROOMS_MAX * 2; p = p->next)
-        if (p->n_cursor > 0 && (p->joined_at >= number) == later)
+        if (p->n_cursor > 0 && (p->joined_at > stamp) == later)
             s->list[s->n++] = place_cursor(p);
-}
-
-/* "<number>.<cursor>" */
-static bool split_offset(hb_str offset, uint32_t *number, hb_str *cursor)
-{
-    uint64_t n = 0;
-    size_t i = 0;
-    while (i < offset.n && i < 10 && offset.p[i] >= '0' && offset.p[i] <= '9')
-        n = n * 10 + (uint64_t)(offset.p[i++] - '0');
-    if (i == 0 || i == offset.n || offset.p[i] != '.' || n > UINT32_MAX)
-        return false;
-    *number = (uint32_t)n;
-    *cursor = (hb_str){offset.p + i + 1, offset.n - i - 1};
-    return true;
 }
 
 static void merge_cursors(struct conn *c, const struct socket *found, hb_str offset, hb_out *out)
 {
     const hb_net *net = c->worker->net;
     struct since *since = calloc(1, sizeof(*since));
-    uint32_t number = 0;
+    uint64_t stamp = 0;
     hb_str cursor = {NULL, 0};
     if (!since)
         return;
-    bool ours = offset.p && split_offset(offset, &number, &cursor) && number <= found->rest->events &&
+    bool ours = offset.p && wire_offset(offset, &stamp, &cursor) && stamp <= worker_stamp(c->worker) &&
         net->cursor_merge(&cursor, 1, out) == 1;
     net->out_truncate(out, 0);
     if (offset.p && !ours) {
-        number = found->rest->events + 1;
+        stamp = UINT64_MAX;
         cursor = found->rest->last;
     }
-    add_places(since, found->places, number, true);
-    add_places(since, found->rest->own, number, true);
+    add_places(since, found->places, stamp, true);
+    add_places(since, found->rest->own, stamp, true);
     if (cursor.p)
         since->list[since->n++] = cursor;
-    add_places(since, found->places, number, false);
-    add_places(since, found->rest->own, number, false);
+    add_places(since, found->places, stamp, false);
+    add_places(since, found->rest->own, stamp, false);
     net->cursor_merge(since->list, since->n, out);
     free(since);
 }
@@ -280,8 +266,6 @@ static void start(struct conn *c, const struct socket *found, hb_str offset)
     c->sockets.started = true;
     if (found)
         merge_cursors(c, found, offset, cursor);
-    if (found && c->sockets.events < found->rest->events)
-        c->sockets.events = found->rest->events;
     net->start(c->session, rooms, n, found && net->out_size(cursor) > 0 ? net->out_view(cursor) : (hb_str){NULL, 0},
         on_started);
     net->out_destroy(cursor);

@@ -26,7 +26,7 @@ hb_str place_cursor(const struct place *p)
     return (hb_str){p->text, p->n_cursor};
 }
 
-void place_add(struct place **list, hb_str room, hb_str cursor, uint32_t joined_at)
+void place_add(struct place **list, hb_str room, hb_str cursor, uint64_t joined_at)
 {
     struct place *p = malloc(sizeof(*p) + room.n + cursor.n);
     if (!p)
@@ -109,7 +109,7 @@ static bool keep(struct conn *c, struct socket *s)
     struct rest *rest = malloc(sizeof(*rest) + info.user.n + last.n);
     if (!rest)
         return false;
-    *rest = (struct rest){.events = c->sockets.events, .user = {NULL, info.user.n}, .last = {NULL, last.n}};
+    *rest = (struct rest){.user = {NULL, info.user.n}, .last = {NULL, last.n}};
     if (own)
         place_add(&rest->own, place_room(own), place_cursor(own), own->joined_at);
     if (info.user.p)

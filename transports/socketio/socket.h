@@ -22,7 +22,7 @@ enum socket_state {
 /* A room that it is in. */
 struct place {
     struct place *next;
-    uint32_t joined_at;  /* offsets given out by then: later ones know of this room */
+    uint64_t joined_at;  /* offsets that are older know nothing of this room */
     uint32_t n_cursor, n_room;
     char text[];         /* the cursor at the join (none: the room keeps no history), then the room */
 };
@@ -30,7 +30,6 @@ struct place {
 /* What is kept of a socket whose connection is gone, besides the socket. */
 struct rest {
     uint64_t expires_ms;
-    uint32_t events;
     struct place *own;   /* its user's own room; may be NULL */
     hb_str user, last;   /* last: the cursor after all that was written. Absent user: anonymous */
     char text[];
@@ -62,7 +61,6 @@ struct sockets {
     struct partial *partial;   /* a packet whose attachments are still to come */
     struct place *own;         /* its user's own room */
     uint64_t next_ack;
-    uint32_t events;           /* offsets given out */
     uint16_t n_pending, n_sockets, n_waiting;
     uint16_t numbers;          /* socket ids given out */
     bool waits_for_token, started;
@@ -101,7 +99,7 @@ void socket_send_json(struct conn *c, enum packet_type type, hb_str space, const
 /* An op whose reply goes to enter_replied. */
 void socket_auth_op(struct conn *c, hb_op *op);
 void socket_leave_rooms(struct conn *c, struct socket *s);
-void place_add(struct place **list, hb_str room, hb_str cursor, uint32_t joined_at);
+void place_add(struct place **list, hb_str room, hb_str cursor, uint64_t joined_at);
 void places_free(struct place *list);
 hb_str place_room(const struct place *p);
 hb_str place_cursor(const struct place *p);

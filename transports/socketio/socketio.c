@@ -250,6 +250,7 @@ static const hb_transport transport = {
     .ended = engine_ended,
     .event = socket_event,
     .members = true,
+    .lone = FORM_LONE,
 };
 
 HB_EXPORT const hb_module hubbub_module = {

@@ -54,7 +54,7 @@ static void on_joined(struct conn *c, const hb_event *ev)
     if (ev->room.p[0] == '@') {
         places_free(c->sockets.own);
         c->sockets.own = NULL;
-        place_add(&c->sockets.own, ev->room, ev->cursor, c->sockets.events);
+        place_add(&c->sockets.own, ev->room, ev->cursor, worker_stamp(c->worker));
         return;
     }
     space_of(c->worker->options, ev->room, &whose);
@@ -63,7 +63,7 @@ static void on_joined(struct conn *c, const hb_event *ev)
     while (p && !str_same(place_room(p), ev->room))
         p = p->next;
     if (s && !p)
-        place_add(&s->places, ev->room, ev->cursor, c->sockets.events);
+        place_add(&s->places, ev->room, ev->cursor, worker_stamp(c->worker));
 }
 
 static void on_left(struct conn *c, hb_str room)

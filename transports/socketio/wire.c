@@ -48,14 +48,60 @@ static void put_attachments(const struct worker *w, unsigned form, const struct 
     bytes_finish(&frame);
 }
 
-static void put_packet(const struct worker *w, unsigned form, hb_str packet, hb_out *out)
+/* "<stamp in base 32>.", with what stands before it in an event. */
+static size_t put_stamp(uint64_t stamp, char text[20])
+{
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+    size_t n = 2;
+    int shift = 60;
+    text[0] = ',';
+    text[1] = '"';
+    while (shift > 0 && stamp >> shift == 0)
+        shift -= 5;
+    for (; shift >= 0; shift -= 5)
+        text[n++] = digits[stamp >> shift & 31];
+    text[n++] = '.';
+    return n;
+}
+
+bool wire_offset(hb_str offset, uint64_t *stamp, hb_str *cursor)
+{
+    size_t i = 0;
+    for (*stamp = 0; i < offset.n && i < 13 && offset.p[i] != '.'; i++) {
+        char c = offset.p[i];
+        bool digit = c >= '0' && c <= '9';
+        if (!digit && !(c >= 'a' && c <= 'v'))
+            return false;
+        *stamp = *stamp << 5 | (uint64_t)(digit ? c - '0' : c - 'a' + 10);
+    }
+    if (i == 0 || i == offset.n || offset.p[i] != '.')
+        return false;
+    *cursor = (hb_str){offset.p + i + 1, offset.n - i - 1};
+    return true;
+}
+
+/* An event whose last argument is an object leaves the client's offset as it is. */
+static bool needs_offset(unsigned form, const hb_event *ev)
+{
+    return (form & FORM_KIND) != FORM_PLAIN && ev->kind != HB_EV_MEMBER;
+}
+
+/* Shared by all: the message's cursor. */
+static void put_offset(struct worker *w, hb_str cursor, struct bytes *packet)
+{
+    char text[20];
+    bytes_append(packet, text, put_stamp(worker_stamp(w), text));
+    bytes_str(packet, cursor);
+    bytes_char(packet, '"');
+}
+
+static void put_packet(const struct worker *w, unsigned form, hb_str packet, bool slot, hb_out *out)
 {
     char head[FRAME_HEAD_MAX];
-    bool offsets = form & FORM_OFFSETS;
     if (form & FORM_WEBSOCKET)
-        w->net->out(out, head, frame_head(head, FRAME_OP_TEXT | (offsets ? 0 : FRAME_FIN), packet.n));
+        w->net->out(out, head, frame_head(head, FRAME_OP_TEXT | (slot ? 0 : FRAME_FIN), packet.n));
     w->net->out(out, packet.p, packet.n);
-    if (offsets)
+    if (slot)
         w->net->out_slot(out, 0);
 }
 
@@ -77,10 +123,14 @@ void wire_encode(const hb_ctx *ctx, unsigned form, const hb_event *ev, hb_out *o
     bytes_char(packet, '0' + ENGINE_MESSAGE);
     packet_head(packet, parts.n > 0 ? PACKET_BINARY_EVENT : PACKET_EVENT, (unsigned)parts.n, whose.space, NULL);
     bytes_str(packet, parts.n > 0 ? bytes_view(&split) : bytes_view(json));
-    if (!(form & FORM_OFFSETS))
+    bool offset = needs_offset(form, ev);
+    bool slot = offset && ((form & FORM_KIND) == FORM_SLOT || !ev->cursor.p);
+    if (offset && !slot)
+        put_offset(w, ev->cursor, packet);
+    if (!slot)
         bytes_char(packet, ']');
     if (!packet->failed && !json->failed) {
-        put_packet(w, form, bytes_view(packet), out);
+        put_packet(w, form, bytes_view(packet), slot, out);
         put_attachments(w, form, &parts, out);
     }
     bytes_finish(&split);
@@ -92,25 +142,15 @@ void wire_fill(const hb_ctx *ctx, void *conn, unsigned slot, hb_out *out)
 {
     struct conn *c = conn;
     const hb_net *net = c->worker->net;
-    char text[FRAME_HEAD_MAX + 16];
-    size_t start = net->out_size(out), n = 0;
+    char text[20];
+    size_t start = net->out_size(out);
     (void)ctx;
     (void)slot;
-    uint32_t number = ++c->sockets.events;
-    char reversed[10];
-    do
-        reversed[n++] = (char)('0' + number % 10);
-    while (number /= 10);
-    text[0] = ',';
-    text[1] = '"';
-    for (size_t i = 0; i < n; i++)
-        text[2 + i] = reversed[n - 1 - i];
-    text[2 + n] = '.';
-    net->out(out, text, n + 3);
+    net->out(out, text, put_stamp(worker_stamp(c->worker), text));
     net->cursor(c->session, out);
     net->out(out, "\"]", 2);
     if (!(c->form & FORM_WEBSOCKET))
         return;
-    n = frame_head(text, FRAME_FIN | FRAME_OP_CONTINUATION, net->out_size(out) - start);
+    size_t n = frame_head(text, FRAME_FIN | FRAME_OP_CONTINUATION, net->out_size(out) - start);
     net->out_insert(out, start, text, n);
 }
