@@ -159,6 +159,7 @@ static void room_close(const hb_ctx *ctx, void *state)
     if (r->seq > m->high)
         m->high = r->seq;
     history_destroy(r->history);
+    roster_destroy(r->roster);
     free(r);
 }
 

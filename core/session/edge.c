@@ -168,6 +168,7 @@ void edge_dispatch(struct shard *s, hb_request *req, int module, const hb_claim 
 size_t edge_drain(struct shard *s, int64_t spread_ms)
 {
     size_t n = registry_count(s->registry);
+    members_flush(s); /* what this turn has collected was accepted: it goes out before the byes */
     drain_sessions(s, spread_ms);
     return n;
 }
