@@ -153,6 +153,12 @@ static void on_sweep(const hb_ctx *ctx, hb_timer *t)
         ctx->host->timer_set(ctx, t, SWEEP_MS);
 }
 
+void records_stop(struct worker *w)
+{
+    if (w->records)
+        w->ctx->host->timer_cancel(w->ctx, &w->records->sweep);
+}
+
 static void keep(struct worker *w, struct socket *s)
 {
     struct records *r = w->records;

@@ -11,6 +11,8 @@
 
 struct records *records_create(void);
 void records_destroy(struct records *r);
+/* No sweep comes any more; before records_destroy, while the host still has timers. */
+void records_stop(struct worker *w);
 
 /* A new pid of this worker. */
 void recover_name(const struct worker *w, char pid[SOCKET_PID + 1]);

@@ -206,6 +206,7 @@ static void worker_reload(const hb_ctx *ctx)
 
 static void destroy(struct worker *w)
 {
+    records_stop(w);
     records_destroy(w->records);
     w->net->out_destroy(w->out);
     bytes_finish(&w->text);
