@@ -65,7 +65,10 @@ static int digit_of(char c)
 /* The worker that keeps its entry; -1: no pid of this node. */
 static int keeper_of(const struct worker *w, const char *pid)
 {
-    int worker = digit_of(pid[0]) << 2 | digit_of(pid[1]) >> 4;
+    int high = digit_of(pid[0]), low = digit_of(pid[1]);
+    if (high < 0 || low < 0)
+        return -1;
+    int worker = high << 2 | low >> 4;
     return worker >= 0 && worker < w->ctx->host->workers() ? worker : -1;
 }
 

@@ -195,7 +195,7 @@ export class Hub {
             if (!this.expectedExit)
                 await this.stop();
             const report = SANITIZER.exec(this.stderr);
-            assert.ok(!report, () => this.stderr.slice(report.index, report.index + 6000));
+            assert.ok(!report, report && this.stderr.slice(report.index, report.index + 6000));
         } finally {
             if (!this.exit)
                 this.process?.kill('SIGKILL');
