@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { connect } from './lib/client.mjs';
-import { hasRedis, startCluster, startRedis } from './lib/redis.mjs';
+import { hasRedis, startCluster, startRedis, startSentinel } from './lib/redis.mjs';
 import { root } from './lib/server.mjs';
 import { until } from './lib/until.mjs';
 
@@ -74,4 +74,51 @@ describe('logins', { skip: !hasRedis && 'no redis-server' }, () => {
         await until(async () => (await hubs[0].admin('/api/v1/nodes')).json.items.length === 1, 'it to be gone');
         assert.equal(await redis.command('ACL', 'LOG'), '*0');
     });
+});
+
+describe('replicas', { skip: !hasRedis && 'no redis-server' }, () => {
+    const follow = async (t, master) => {
+        const replica = await startRedis(t, '--replicaof', `127.0.0.1 ${master.port}`);
+        await until(async () => (await replica.command('INFO', 'replication')).includes('master_link_status:up'), 'the replica');
+        return replica;
+    };
+
+    test('wait-replica: without the replica a publish is unavailable, to be retried with its key', async t => {
+        const redis = await startRedis(t);
+        const replica = await follow(t, redis);
+        const hubs = await startCluster(t, redis, 2, { options: { durability: 'wait-replica', replica_wait: '200ms' } });
+        const { alice, bob } = await works(hubs);
+        replica.signal('SIGSTOP');
+        const again = { type: 'publish', room: 'r', data: 'again', key: 'k' };
+        const { error } = await alice.request(again);
+        assert.equal(error.code, 'unavailable');
+        assert.equal(error.retry, 'same key');
+        replica.signal('SIGCONT');
+        await until(async () => (await alice.request(again)).ok, 'it to be confirmed');
+        await bob.next(m => m.data === 'again');
+        assert.deepEqual((await bob.ok({ type: 'history', room: 'r' })).messages.map(m => m.data), ['hi', 'again']);
+    });
+
+    test('of several Sentinels one that answers is enough', async t => {
+        const redis = await startRedis(t);
+        const gone = await startSentinel(t, redis), here = await startSentinel(t, redis);
+        await gone.kill();
+        await works(await startCluster(t, redis, 2, { urls: ['redis://127.0.0.1:1', 'redis://127.0.0.1:1'], options: {
+            sentinel: { master: 'mymaster', nodes: [gone, here].map(({ port }) => `127.0.0.1:${port}`) },
+        } }));
+    });
+});
+
+describe('reload', { skip: !hasRedis && 'no redis-server' }, () => {
+    for (const [key, value] of [['prefix', 'other'], ['url', 'redis://127.0.0.1:1']])
+        test(`another ${key} takes a restart, and the old one stays`, async t => {
+            const redis = await startRedis(t);
+            const hubs = await startCluster(t, redis, 2);
+            const config = structuredClone(hubs[0].config);
+            config.plugins.load.at(-1).redis[key] = value;
+            const since = hubs[0].stderr.length;
+            hubs[0].hup(config);
+            await hubs[0].logged(/restart/, { since });
+            await works(hubs);
+        });
 });
