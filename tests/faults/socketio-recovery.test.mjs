@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { join as path } from 'node:path';
 import test, { describe } from 'node:test';
-import { connect as connectNative } from './lib/client.mjs';
-import { engineOf } from './lib/engine.mjs';
-import { SECRET, mint, tokenFor } from './lib/jwt.mjs';
-import { startRelay } from './lib/relay.mjs';
-import { buildDir, hubForFile, startHub } from './lib/server.mjs';
-import { WAYS, ask, connect, inState, join, ok, open, publish, receives, texts, told } from './lib/sio.mjs';
-import { until } from './lib/until.mjs';
+import { connect as connectNative } from '../e2e/lib/client.mjs';
+import { engineOf } from '../e2e/lib/engine.mjs';
+import { SECRET, mint, tokenFor } from '../e2e/lib/jwt.mjs';
+import { startRelay } from '../e2e/lib/relay.mjs';
+import { buildDir, hubForFile, startHub } from '../e2e/lib/server.mjs';
+import { WAYS, ask, connect, inState, join, ok, open, publish, receives, texts, told } from '../e2e/lib/sio.mjs';
+import { until } from '../e2e/lib/until.mjs';
 
 const CONFIG = {
     transports: { websocket: {}, socketio: { recovery: '1m', namespaces: ['/', '/x'] } },
