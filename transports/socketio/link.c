@@ -57,19 +57,19 @@ static void handle(struct link *link, const struct frame_item *item)
     case FRAME_PONG:
         break;
     case FRAME_TEXT:
-        engine_text(conn, link, item->payload);
+        carrier_text(conn, link, item->payload);
         break;
     case FRAME_BINARY:
-        engine_binary(conn, link, item->payload);
+        carrier_binary(conn, link, item->payload);
         break;
     case FRAME_PING:
-        engine_pong(conn, link, item->payload);
+        carrier_pong(conn, link, item->payload);
         break;
     case FRAME_CLOSE:
-        engine_hung_up(conn, link, item->code, HB_END_CLIENT);
+        carrier_hung_up(conn, link, item->code, HB_END_CLIENT);
         break;
     case FRAME_FAULT:
-        engine_hung_up(conn, link, item->code, HB_END_ERROR);
+        carrier_hung_up(conn, link, item->code, HB_END_ERROR);
         break;
     }
 }
@@ -98,43 +98,45 @@ static size_t on_data(void *owner, const char *bytes, size_t n)
     if (link->state != LINK_OPEN || !link->conn)
         used = n;
     else if (engine_is_full(link->conn))
-        engine_pause(link->conn);
+        carrier_pause(link->conn, true);
     release(link);
     return used;
 }
 
 /* ---- the stream ---- */
 
+static void on_closed(void *owner)
+{
+    struct link *link = owner;
+    bool busy = link->busy;
+    link->stream = NULL;
+    link->state = LINK_GONE;
+    link->busy = true;
+    if (link->conn)
+        carrier_lost(link->conn, link);
+    link->busy = busy;
+    link->conn = NULL;
+    release(link);
+}
+
 static void on_open(void *owner, hb_stream *stream)
 {
     struct link *link = owner;
     link->taken = false;
-    link->stream = stream;
     if (!stream) {
-        link->state = LINK_GONE;
-        if (link->conn)
-            engine_lost(link->conn, link);
-        release(link);
+        on_closed(link);
         return;
     }
+    link->stream = stream;
     link->state = LINK_OPEN;
     if (!link->conn) {
         link_drop(link);
         return;
     }
+    bool busy = link->busy; /* within link_create */
     link->busy = true;
-    engine_linked(link->conn, link);
-    link->busy = false;
-    release(link);
-}
-
-static void on_closed(void *owner)
-{
-    struct link *link = owner;
-    link->stream = NULL;
-    link->state = LINK_GONE;
-    if (link->conn)
-        engine_lost(link->conn, link);
+    carrier_linked(link->conn, link);
+    link->busy = busy;
     release(link);
 }
 
@@ -167,7 +169,7 @@ bool link_create(struct worker *w, hb_request *req, struct conn *conn, bool carr
         {HB_STR("sec-websocket-accept"), {accept, HANDSHAKE_ACCEPT_SIZE - 1}},
     };
     if (conn)
-        engine_adopt(conn, link);
+        carrier_adopt(conn, link);
     w->net->take_over(req, 101, headers, 2, &events, link);
     link->busy = false;
     release(link);

@@ -193,7 +193,7 @@ static void note_room(struct conn *c, struct pending *p, const hb_event *ev)
     hb_str room = {p->room, p->n_room};
     struct place **at = place_of(p->socket, room), *place = *at;
     if (p->purpose == FOR_JOIN && !place) {
-        place_add(&p->socket->places, room, ev->cursor, worker_stamp(c->worker));
+        place_note(c, &p->socket->places, room, ev->cursor);
     } else if (p->purpose == FOR_LEAVE && place) {
         *at = place->next;
         free(place);

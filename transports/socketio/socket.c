@@ -31,11 +31,17 @@ void place_add(struct place **list, hb_str room, hb_str cursor, uint64_t joined_
     struct place *p = malloc(sizeof(*p) + room.n + cursor.n);
     if (!p)
         return;
-    *p = (struct place){*list, joined_at, (uint32_t)cursor.n, (uint32_t)room.n};
+    *p = (struct place){*list, joined_at, (uint16_t)cursor.n, (uint16_t)room.n};
     if (cursor.n > 0)
         memcpy(p->text, cursor.p, cursor.n);
     memcpy(p->text + cursor.n, room.p, room.n);
     *list = p;
+}
+
+void place_note(struct conn *c, struct place **list, hb_str room, hb_str cursor)
+{
+    bool kept = c->worker->options->recovery > 0;
+    place_add(list, room, kept ? cursor : (hb_str){NULL, 0}, worker_stamp(c->worker));
 }
 
 void places_free(struct place *list)

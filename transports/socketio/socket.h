@@ -11,7 +11,7 @@
 
 struct conn;
 
-enum { SOCKET_PID = 20, SOCKET_SID = 31 };
+enum { SOCKET_PID = 20, SOCKET_SID = 23 };
 
 enum socket_state {
     SOCKET_ENTERING,  /* its CONNECT is being dealt with */
@@ -23,7 +23,7 @@ enum socket_state {
 struct place {
     struct place *next;
     uint64_t joined_at;  /* offsets that are older know nothing of this room */
-    uint32_t n_cursor, n_room;
+    uint16_t n_cursor, n_room;
     char text[];         /* the cursor at the join (none: the room keeps no history), then the room */
 };
 
@@ -40,7 +40,7 @@ struct socket {
     struct place *places;
     struct rest *rest;   /* NULL while it is connected */
     uint64_t gone_until;
-    enum socket_state state;
+    uint8_t state;       /* enum socket_state */
     char pid[SOCKET_PID + 1]; /* "" : not recoverable */
     char sid[SOCKET_SID + 1];
     uint8_t n_space;
@@ -99,6 +99,8 @@ void socket_send_json(struct conn *c, enum packet_type type, hb_str space, const
 /* An op whose reply goes to enter_replied. */
 void socket_auth_op(struct conn *c, hb_op *op);
 void socket_leave_rooms(struct conn *c, struct socket *s);
+/* A room was joined now: its place, with the cursor where that is of use. */
+void place_note(struct conn *c, struct place **list, hb_str room, hb_str cursor);
 void place_add(struct place **list, hb_str room, hb_str cursor, uint64_t joined_at);
 void places_free(struct place *list);
 hb_str place_room(const struct place *p);

@@ -151,11 +151,11 @@ static void request(const hb_ctx *ctx, hb_request *req, void *conn, const hb_cla
     else if (!c)
         engine_open(ctx->local, req, claimed, asked.websocket, is_echo(ctx->options, req->path));
     else if (asked.websocket)
-        engine_upgrade(c, req);
+        carrier_upgrade(c, req);
     else if (asked.get)
-        engine_poll(c, req);
+        polling_get(c, req);
     else if (is(req->method, "POST"))
-        engine_post(c, req);
+        polling_post(c, req);
     else
         refuse(net, req, false, FAULT_BAD);
 }
@@ -207,6 +207,7 @@ static void worker_reload(const hb_ctx *ctx)
 static void destroy(struct worker *w)
 {
     records_stop(w);
+    alarms_finish(&w->alarms);
     records_destroy(w->records);
     w->net->out_destroy(w->out);
     bytes_finish(&w->text);
@@ -221,6 +222,8 @@ static int worker_init(const hb_ctx *ctx, void **local)
         return -1;
     w->ctx = ctx;
     w->net = ctx->host->net;
+    w->began_ms = ctx->host->now_ms();
+    alarms_init(&w->alarms, ctx, engine_ring);
     w->out = w->net->out_create();
     w->records = records_create();
     if (!w->out || !w->records) {
@@ -246,7 +249,7 @@ static const hb_transport transport = {
     .request = request,
     .encode = wire_encode,
     .fill = wire_fill,
-    .ready = engine_ready,
+    .ready = polling_ready,
     .close = engine_close,
     .ended = engine_ended,
     .event = socket_event,

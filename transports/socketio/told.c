@@ -54,7 +54,8 @@ static void on_joined(struct conn *c, const hb_event *ev)
     if (ev->room.p[0] == '@') {
         places_free(c->sockets.own);
         c->sockets.own = NULL;
-        place_add(&c->sockets.own, ev->room, ev->cursor, worker_stamp(c->worker));
+        if (c->worker->options->recovery > 0)
+            place_note(c, &c->sockets.own, ev->room, ev->cursor);
         return;
     }
     space_of(c->worker->options, ev->room, &whose);
@@ -63,7 +64,7 @@ static void on_joined(struct conn *c, const hb_event *ev)
     while (p && !str_same(place_room(p), ev->room))
         p = p->next;
     if (s && !p)
-        place_add(&s->places, ev->room, ev->cursor, worker_stamp(c->worker));
+        place_note(c, &s->places, ev->room, ev->cursor);
 }
 
 static void on_left(struct conn *c, hb_str room)

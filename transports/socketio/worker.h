@@ -2,6 +2,7 @@
 #ifndef SOCKETIO_WORKER_H
 #define SOCKETIO_WORKER_H
 
+#include "alarm.h"
 #include "bytes.h"
 #include "shape.h"
 #include <hubbub/transport.h>
@@ -29,6 +30,8 @@ struct worker {
     struct bytes text;    /* scratch, for one packet at a time */
     struct bytes parts;
     struct records *records;
+    struct alarms alarms; /* of connections */
+    uint64_t began_ms;
     uint64_t last_stamp;  /* worker_stamp */
     char scratch[SCRATCH_BYTES]; /* frames are unmasked here */
 };
