@@ -385,6 +385,11 @@ void hooks_opened(struct shard *s, hb_session *session)
     EACH_HOOK(s, opened, session)
 }
 
+void hooks_authenticated(struct shard *s, hb_session *session, bool refresh)
+{
+    EACH_HOOK(s, authenticated, session, refresh)
+}
+
 void hooks_closed(struct shard *s, hb_session *session, hb_end why)
 {
     EACH_HOOK(s, closed, session, why)

@@ -45,6 +45,7 @@ bool hooks_any(const struct hub *hub, enum hook kind);
 /* The events without a verdict, to every module in order. */
 void hooks_opened(struct shard *s, hb_session *session);
 void hooks_entered(struct shard *s, hb_session *session, hb_str space, hb_str data);
+void hooks_authenticated(struct shard *s, hb_session *session, bool refresh);
 void hooks_closed(struct shard *s, hb_session *session, hb_end why);
 void hooks_joined(struct shard *s, hb_session *session, hb_str room, hb_str data);
 void hooks_left(struct shard *s, hb_session *session, hb_str room, bool at_once);

@@ -197,16 +197,23 @@ void host_complete(hb_ticket *ticket, hb_verdict verdict, const hb_outcome *outc
     hooks_complete(ticket, verdict, outcome);
 }
 
+/* A module built when the struct was shorter has no room for more. */
 void host_session_info(const hb_session *session, hb_session_info *out)
 {
     static _Thread_local char id[SESSION_TICKET_MAX], remote[64];
     const struct session *ss = of_const(session);
-    *out = (hb_session_info){.size = sizeof(*out), .sid = ss->sid, .user = session_user(ss),
-        .opened_ts = ss->opened_ts, .issued_at = ss->auth ? ss->auth->issued_at : 0};
-    out->id = session_public_id(ss, id);
-    out->remote = session_remote(ss, remote);
-    out->transport = str_of(ss->s->hub->modules[ss->module].desc->name);
-    out->token_id = str_of(ss->auth ? ss->auth->token_id : NULL);
+    const struct session_auth *auth = ss->auth;
+    hb_session_info all = {.size = out->size,
+        .sid = ss->sid,
+        .id = session_public_id(ss, id),
+        .user = session_user(ss),
+        .remote = session_remote(ss, remote),
+        .transport = str_of(ss->s->hub->modules[ss->module].desc->name),
+        .token_id = str_of(auth ? auth->token_id : NULL),
+        .opened_ts = ss->opened_ts,
+        .issued_at = auth ? auth->issued_at : 0,
+        .expires_at = auth ? auth->expires_at : 0};
+    memcpy(out, &all, out->size < sizeof(all) ? out->size : sizeof(all));
 }
 
 hb_session *host_session_find(const hb_ctx *ctx, hb_sid sid)

@@ -126,11 +126,8 @@ static void set_expiry(struct session *ss)
         timer_set(&ss->s->wheel, &ss->auth->expiry, clock_mono_ms() + (uint64_t)(left_ms > 0 ? left_ms : 0));
 }
 
-void session_accept(struct session *ss, const hb_outcome *who)
+static void make_auth(struct session *ss, const hb_outcome *who)
 {
-    drop_auth(ss);
-    free(ss->user);
-    ss->user = who->user.p ? mem_strndup(who->user.p, who->user.n) : NULL;
     struct rights *rights = rights_create(who->rights);
     if (!rights && !who->expires_at && !who->issued_at && !who->token_id.p)
         return;
@@ -141,6 +138,17 @@ void session_accept(struct session *ss, const hb_outcome *who)
         ss->auth->token_id = mem_strndup(who->token_id.p, who->token_id.n);
     timer_init(&ss->auth->expiry, on_expiry);
     set_expiry(ss);
+}
+
+void session_accept(struct session *ss, const hb_outcome *who)
+{
+    bool refresh = ss->user;
+    drop_auth(ss);
+    free(ss->user);
+    ss->user = who->user.p ? mem_strndup(who->user.p, who->user.n) : NULL;
+    make_auth(ss, who);
+    if (ss->announced)
+        hooks_authenticated(ss->s, (hb_session *)ss, refresh);
 }
 
 void session_count_cursors(struct session *ss, int more)

@@ -89,7 +89,7 @@ struct session *session_by_ticket(struct shard *s, hb_str ticket);
 
 /* Life. */
 struct session *session_create(struct shard *s, unsigned module, unsigned variant, void *conn, hb_str remote);
-/* Its credential was accepted: takes user, rights, expiry. False when memory is out. */
+/* Its credential was accepted: takes user, rights, expiry. Modules that know the session hear of it. */
 void session_accept(struct session *ss, const hb_outcome *who);
 /* Close as the server: leaves its rooms, `bye`, then the transport's closing bytes. `quiet`: no bye. */
 void session_close(struct session *ss, int code, hb_str reason, hb_end why);

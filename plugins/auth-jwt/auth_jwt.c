@@ -1,26 +1,22 @@
 /*
  * auth-jwt: who a session is, by a JSON Web Token. The hook `connect` verifies (verify.c) with the
  * keys in force (ring.c, jwks.c); what it found is remembered for a moment (cache.c); sessions are
- * told before their token expires (expiry.c); `hubbub token` makes tokens (mint.c).
+ * told before their token expires (warnings.c); `hubbub token` makes tokens (mint.c).
  *
  * A worker never waits: a token of an unknown key takes a ticket, and jwks.c's thread tells when it
  * has looked.
  */
 #include "cache.h"
-#include "expiry.h"
 #include "jwks.h"
 #include "mint.h"
 #include "setup.h"
 #include "waiting.h"
+#include "warnings.h"
 #include <curl/curl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    RETRY_AFTER_MS = 1000,
-    TIMER_MAX_MS = 600000 /* the wall clock may be set meanwhile: look again */
-};
+enum { RETRY_AFTER_MS = 1000 };
 
 struct auth {
     struct ring ring;
@@ -35,82 +31,8 @@ struct local {
     struct cache *cache; /* owned */
     struct claims *last; /* owned: of the last answer, when the cache did not take them */
     struct waiting waiting;
-    struct expiry expiry;
-    hb_timer timer; /* of the first in expiry */
+    struct warnings warnings;
 };
-
-/* ---- Warnings. A session's slot holds the end of its token's time, in milliseconds, or NULL. */
-
-static int64_t slot_read(const hb_ctx *ctx, hb_session *session)
-{
-    return (int64_t)(intptr_t)*ctx->host->session_slot(ctx, session);
-}
-
-static bool lives(void *arg, const struct expiry_entry *e)
-{
-    const hb_ctx *ctx = arg;
-    hb_session *session = ctx->host->session_find(ctx, e->sid);
-    return session && slot_read(ctx, session) == e->expires_ms;
-}
-
-static void warn(const hb_ctx *ctx, const struct expiry_entry *e, int64_t now_ms)
-{
-    char data[96];
-    int n = snprintf(data, sizeof(data), "{\"expires_at\":%" PRId64 ",\"expires_in\":%" PRId64 "}",
-        e->expires_ms, e->expires_ms > now_ms ? e->expires_ms - now_ms : 0);
-    ctx->host->session_emit(ctx, e->sid, HB_STR("token-expiring"), (hb_str){data, (size_t)n});
-}
-
-static void set_timer(const hb_ctx *ctx, struct local *local)
-{
-    const struct expiry_entry *first = expiry_first(&local->expiry);
-    if (!first)
-        return;
-    int64_t after_ms = first->warn_ms - ctx->host->wall_ms();
-    after_ms = after_ms < 1 ? 1 : after_ms > TIMER_MAX_MS ? TIMER_MAX_MS : after_ms;
-    ctx->host->timer_set(ctx, &local->timer, (uint64_t)after_ms);
-}
-
-static void on_timer(const hb_ctx *ctx, hb_timer *t)
-{
-    struct local *local = t->owner;
-    int64_t now_ms = ctx->host->wall_ms();
-    const struct expiry_entry *first;
-    while ((first = expiry_first(&local->expiry)) && first->warn_ms <= now_ms) {
-        struct expiry_entry due = *first;
-        expiry_pop(&local->expiry);
-        if (lives((void *)(uintptr_t)ctx, &due))
-            warn(ctx, &due, now_ms);
-    }
-    set_timer(ctx, local);
-}
-
-static void expect_expiry(const hb_ctx *ctx, hb_sid sid, int64_t expires_ms)
-{
-    struct local *local = ctx->local;
-    const struct setup *s = ctx->options;
-    int64_t now_ms = ctx->host->wall_ms();
-    if (!expires_ms || !s->expiry_warning_ms || expires_ms <= now_ms)
-        return;
-    struct expiry_entry e = {
-        expiry_warn_at(now_ms, expires_ms, s->expiry_warning_ms), expires_ms, sid};
-    expiry_push(&local->expiry, e, lives, (void *)(uintptr_t)ctx);
-    set_timer(ctx, local);
-}
-
-static hb_sid sid_of(const hb_ctx *ctx, const hb_session *session)
-{
-    hb_session_info info = {.size = sizeof(info)};
-    ctx->host->session_info(session, &info);
-    return info.sid;
-}
-
-static void on_opened(const hb_ctx *ctx, hb_session *session)
-{
-    int64_t expires_ms = slot_read(ctx, session);
-    if (expires_ms)
-        expect_expiry(ctx, sid_of(ctx, session), expires_ms);
-}
 
 /* ---- Judging a token. */
 
@@ -168,8 +90,7 @@ static hb_verdict refuse(const hb_ctx *ctx, enum verify_result why, hb_outcome *
     return HB_DENY;
 }
 
-static hb_verdict admit(
-    const hb_ctx *ctx, hb_session *session, bool refresh, const struct claims *c, hb_outcome *out)
+static hb_verdict admit(const struct claims *c, hb_outcome *out)
 {
     int64_t expires_ms = c->expires_ms == INT64_MAX ? 0 : c->expires_ms;
     out->user = c->user;
@@ -177,11 +98,6 @@ static hb_verdict admit(
     out->token_id = c->token_id;
     out->issued_at = c->issued_at;
     out->expires_at = expires_ms / 1000 + (expires_ms % 1000 > 0);
-    if (session) {
-        *ctx->host->session_slot(ctx, session) = (void *)(intptr_t)expires_ms;
-        if (refresh && expires_ms) /* a new session is told of by `opened` */
-            expect_expiry(ctx, sid_of(ctx, session), expires_ms);
-    }
     return HB_ALLOW;
 }
 
@@ -204,8 +120,7 @@ static bool put_off(const hb_ctx *ctx, hb_connect *ev)
     uint64_t turn = jwks_ask(auth->jwks);
     if (!turn)
         return false;
-    struct wait *w =
-        waiting_add(&local->waiting, sid_of(ctx, ev->session), ev->credential, turn, ev->refresh);
+    struct wait *w = waiting_add(&local->waiting, ev->credential, turn);
     if (!w)
         return false;
     w->ticket = ctx->host->later(ctx, ev);
@@ -230,7 +145,7 @@ static hb_verdict on_connect(const hb_ctx *ctx, hb_connect *ev)
     follow_keys(ctx);
     enum verify_result r = verify(ctx, ev->credential, &claims);
     if (r == VERIFY_OK)
-        return admit(ctx, ev->session, ev->refresh, claims, &ev->out);
+        return admit(claims, &ev->out);
     if (depends_on_keys(ctx->self, r) && put_off(ctx, ev))
         return HB_LATER;
     return refuse(ctx, settle(ctx->self, r), &ev->out);
@@ -242,9 +157,8 @@ static void answer(const hb_ctx *ctx, const struct wait *w)
     hb_outcome out = {.size = sizeof(out)};
     const struct claims *claims;
     enum verify_result r = verify(ctx, (hb_str){w->token, w->n}, &claims);
-    hb_session *session = ctx->host->session_find(ctx, w->sid);
-    hb_verdict verdict = r == VERIFY_OK ? admit(ctx, session, w->refresh, claims, &out)
-                                        : refuse(ctx, settle(ctx->self, r), &out);
+    hb_verdict verdict =
+        r == VERIFY_OK ? admit(claims, &out) : refuse(ctx, settle(ctx->self, r), &out);
     ctx->host->complete(w->ticket, verdict, &out);
 }
 
@@ -258,6 +172,20 @@ static void answer_all(const hb_ctx *ctx, uint64_t turn)
         answer(ctx, w);
         free(w);
     }
+}
+
+/* ---- Tokens in force. */
+
+static void on_opened(const hb_ctx *ctx, hb_session *session)
+{
+    const struct setup *s = ctx->options;
+    struct local *local = ctx->local;
+    warnings_expect(ctx, &local->warnings, session, s->expiry_warning_ms);
+}
+
+static void on_authenticated(const hb_ctx *ctx, hb_session *session, bool refresh)
+{
+    on_opened(ctx, session);
 }
 
 /* ---- News from the thread of jwks. */
@@ -308,8 +236,8 @@ static void register_metrics(struct auth *auth, const hb_ctx *ctx)
     for (int i = VERIFY_OK + 1; i < VERIFY_COUNT; i++) {
         char label[64];
         snprintf(label, sizeof(label), "reason=\"%s\"", verify_reason((enum verify_result)i));
-        auth->failures[i] = ctx->host->metric(
-            ctx, "hubbub_auth_jwt_failures_total", "Tokens that were refused, by what is wrong with them.", label, true);
+        auth->failures[i] = ctx->host->metric(ctx, "hubbub_auth_jwt_failures_total",
+            "Tokens that were refused, by what is wrong with them.", label, true);
     }
 }
 
@@ -371,17 +299,18 @@ static int worker_init(const hb_ctx *ctx, void **out)
     if (!local)
         return -1;
     local->cache = create_cache(ctx->options);
-    local->timer.fire = on_timer;
-    local->timer.owner = local;
+    warnings_init(&local->warnings);
     *out = local;
     return 0;
 }
 
 static void worker_reload(const hb_ctx *ctx)
 {
+    const struct setup *s = ctx->options;
     struct local *local = ctx->local;
     cache_destroy(local->cache);
-    local->cache = create_cache(ctx->options);
+    local->cache = create_cache(s);
+    warnings_reload(ctx, &local->warnings, s->expiry_warning_ms);
     answer_all(ctx, UINT64_MAX); /* by the new options: their source of keys may be gone */
 }
 
@@ -389,16 +318,18 @@ static void worker_finish(const hb_ctx *ctx)
 {
     struct local *local = ctx->local;
     answer_all(ctx, UINT64_MAX);
-    ctx->host->timer_cancel(ctx, &local->timer);
-    expiry_finish(&local->expiry);
+    warnings_finish(ctx, &local->warnings);
     cache_destroy(local->cache);
     claims_free(local->last);
     keys_unref(local->keys);
     free(local);
 }
 
-static const hb_hooks hooks = {
-    .size = sizeof(hb_hooks), .auth = true, .connect = on_connect, .opened = on_opened};
+static const hb_hooks hooks = {.size = sizeof(hb_hooks),
+    .auth = true,
+    .connect = on_connect,
+    .opened = on_opened,
+    .authenticated = on_authenticated};
 
 static const hb_command commands[] = {{"token", MINT_USAGE, mint_run}, {NULL}};
 

@@ -36,6 +36,12 @@ static void sift_down(struct expiry *e, size_t i)
     }
 }
 
+static void order(struct expiry *e)
+{
+    for (size_t i = e->n / 2; i-- > 0;)
+        sift_down(e, i);
+}
+
 /* Twice what lives may pile up before the next sweep: each push pays for a constant share of it. */
 static void sweep(struct expiry *e, expiry_lives *lives, void *arg)
 {
@@ -44,8 +50,7 @@ static void sweep(struct expiry *e, expiry_lives *lives, void *arg)
         if (lives(arg, &e->items[i]))
             e->items[kept++] = e->items[i];
     e->n = kept;
-    for (size_t i = kept / 2; i-- > 0;)
-        sift_down(e, i);
+    order(e);
     e->sweep_at = 2 * kept < SWEEP_MIN ? SWEEP_MIN : 2 * kept;
 }
 
@@ -79,6 +84,15 @@ void expiry_pop(struct expiry *e)
 
 int64_t expiry_warn_at(int64_t now_ms, int64_t expires_ms, int64_t warning_ms)
 {
+    if (!warning_ms)
+        return INT64_MAX;
     int64_t half = (expires_ms - now_ms) / 2;
     return expires_ms - (warning_ms < half ? warning_ms : half);
+}
+
+void expiry_rewarn(struct expiry *e, int64_t now_ms, int64_t warning_ms)
+{
+    for (size_t i = 0; i < e->n; i++)
+        e->items[i].warn_ms = expiry_warn_at(now_ms, e->items[i].expires_ms, warning_ms);
+    order(e);
 }

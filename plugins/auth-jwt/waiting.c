@@ -7,13 +7,12 @@ bool waiting_fits(const struct waiting *w, hb_str token)
     return w->n < WAITING_MAX && w->bytes + token.n <= WAITING_BYTES_MAX;
 }
 
-struct wait *waiting_add(struct waiting *w, hb_sid sid, hb_str token, uint64_t turn, bool refresh)
+struct wait *waiting_add(struct waiting *w, hb_str token, uint64_t turn)
 {
     struct wait *x = waiting_fits(w, token) ? malloc(sizeof(*x) + token.n) : NULL;
     if (!x)
         return NULL;
-    *x =
-        (struct wait){.next = w->first, .sid = sid, .refresh = refresh, .turn = turn, .n = token.n};
+    *x = (struct wait){.next = w->first, .turn = turn, .n = token.n};
     memcpy(x->token, token.p, token.n);
     w->first = x;
     w->n++;

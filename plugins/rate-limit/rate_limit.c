@@ -10,14 +10,15 @@
 #include <sys/random.h>
 
 struct limiter {
-    struct table *table;       /* owned; shared by all workers */
+    struct table *table; /* owned; shared by all workers */
     struct hash_secret secret;
-    int64_t buckets;           /* as the table was made */
-    int delayed, evicted;      /* metrics */
+    int64_t buckets;      /* as the table was made */
+    int delayed, evicted; /* metrics */
 };
 
 struct local {
-    struct rules rules;        /* of ctx->options */
+    unsigned version;   /* of the options: one more with each reload */
+    struct rules rules; /* of ctx->options */
     struct judge judge;
 };
 
@@ -76,10 +77,12 @@ static struct state *state_of(const hb_ctx *ctx, hb_session *session)
 static void identify_state(
     const hb_ctx *ctx, const hb_session *session, struct state *s, struct demand *d)
 {
-    if (!s->ip) {
+    const struct local *local = ctx->local;
+    if (s->version != local->version) {
         identify(ctx, session, d);
         s->ip = d->ip;
         s->user = d->user;
+        s->version = local->version;
     }
     d->sid = s->sid;
     d->ip = s->ip;
@@ -132,8 +135,10 @@ static hb_verdict strike(const hb_ctx *ctx, struct state *s, const struct judgem
 {
     if (++s->strikes >= j->rule->strikes || j->rule->action == ACTION_CLOSE)
         end(ctx, s);
-    return refuse(j, out, kind == KIND_JOIN ? HB_STR("Too many joins")
-        : kind == KIND_REFRESH ? HB_STR("Too many tokens") : HB_STR("Too many messages"));
+    return refuse(j, out,
+        kind == KIND_JOIN      ? HB_STR("Too many joins")
+        : kind == KIND_REFRESH ? HB_STR("Too many tokens")
+                               : HB_STR("Too many messages"));
 }
 
 static void release(const hb_ctx *ctx, struct state *s, hb_verdict verdict)
@@ -194,8 +199,8 @@ static hb_verdict decide(
 
 static hb_verdict on_publish(const hb_ctx *ctx, hb_publish *ev)
 {
-    struct demand d = {.kind = KIND_PUBLISH, .room_name = ev->room, .event_name = ev->event,
-        .bytes = ev->data.n};
+    struct demand d = {
+        .kind = KIND_PUBLISH, .room_name = ev->room, .event_name = ev->event, .bytes = ev->data.n};
     return decide(ctx, ev->session, &d, &ev->out, ev);
 }
 
@@ -220,15 +225,12 @@ static hb_verdict on_refresh(const hb_ctx *ctx, hb_connect *ev)
     return decide(ctx, ev->session, &d, &ev->out, ev);
 }
 
-/* Once for a session: it asks again when its credentials come by the op `auth`, and its user may be
- * another from then on. */
+/* Once for a session: it asks again when its credentials come by the op `auth`. */
 static hb_verdict on_connect(const hb_ctx *ctx, hb_connect *ev)
 {
     void **slot = ctx->host->session_slot(ctx, ev->session);
     if (ev->refresh)
         return on_refresh(ctx, ev);
-    if (*slot && *slot != COUNTED && *slot != OVER)
-        ((struct state *)*slot)->ip = 0;
     if (*slot)
         return HB_NEXT;
     *slot = COUNTED;
@@ -248,6 +250,17 @@ static void on_opened(const hb_ctx *ctx, hb_session *session)
     if (judge(ctx, NULL, &d).answer != BUCKET_TAKEN)
         ctx->host->session_kick(
             ctx, d.sid, HB_END_RATE, HB_STR("too many connections of this user"));
+}
+
+/* Who came without a user counts as that user's connect now. */
+static void on_authenticated(const hb_ctx *ctx, hb_session *session, bool refresh)
+{
+    void **slot = ctx->host->session_slot(ctx, session);
+    if (refresh)
+        return;
+    if (*slot && *slot != COUNTED && *slot != OVER)
+        ((struct state *)*slot)->version = 0;
+    on_opened(ctx, session);
 }
 
 static void on_closed(const hb_ctx *ctx, hb_session *session, hb_end why)
@@ -313,6 +326,7 @@ static void worker_reload(const hb_ctx *ctx)
 {
     struct local *local = ctx->local;
     char ignored[128]; /* check passed */
+    local->version++;
     rules_make(ctx->options, &local->rules, ignored, sizeof(ignored));
 }
 
@@ -324,6 +338,7 @@ static int worker_init(const hb_ctx *ctx, void **out)
         return -1;
     char ignored[128];
     rules_make(ctx->options, &local->rules, ignored, sizeof(ignored));
+    local->version = 1;
     local->judge = (struct judge){&local->rules, l->table, &l->secret};
     *out = local;
     return 0;
@@ -334,8 +349,14 @@ static void worker_finish(const hb_ctx *ctx)
     free(ctx->local);
 }
 
-static const hb_hooks hooks = {.size = sizeof(hb_hooks), .connect = on_connect, .join = on_join,
-    .publish = on_publish, .call = on_call, .opened = on_opened, .closed = on_closed};
+static const hb_hooks hooks = {.size = sizeof(hb_hooks),
+    .connect = on_connect,
+    .join = on_join,
+    .publish = on_publish,
+    .call = on_call,
+    .opened = on_opened,
+    .closed = on_closed,
+    .authenticated = on_authenticated};
 
 HB_EXPORT extern const hb_module hubbub_module;
 const hb_module hubbub_module = {

@@ -15,13 +15,14 @@ struct own_bucket {
 
 struct state {
     hb_sid sid;
-    uint64_t user, ip;        /* hashes; 0: not looked up yet */
-    uint64_t strikes;         /* refusals since something was accepted */
-    bool ending;              /* it was told to go */
+    uint64_t user, ip; /* hashes, by the options of `version` */
+    unsigned version;  /* 0: not looked up yet */
+    uint64_t strikes;  /* refusals since something was accepted */
+    bool ending;       /* it was told to go */
     size_t n;
-    struct own_bucket *own;   /* owned */
-    hb_ticket *ticket;        /* NULL: nothing is put off */
-    hb_timer timer;           /* when to complete it */
+    struct own_bucket *own; /* owned */
+    hb_ticket *ticket;      /* NULL: nothing is put off */
+    hb_timer timer;         /* when to complete it */
 };
 
 struct state *state_create(hb_sid sid); /* NULL without memory */

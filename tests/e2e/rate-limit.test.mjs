@@ -168,6 +168,14 @@ test('connects of one user are closed with 4029 from whatever address', async t 
     const third = await connect(hub, { token: tokenFor('alice'), welcome: false });
     assert.equal((await third.waitClose()).code, 4029);
     await connect(hub, { token: tokenFor('bob') });
+    for (let i = 0; i < 3; i++) { // whose token comes by auth
+        const client = await connect(hub);
+        client.send({ type: 'auth', token: tokenFor('carol') });
+        if (i < 2)
+            await client.next(m => m.type === 'welcome' && m.user === 'carol');
+        else
+            assert.equal((await client.waitClose()).code, 4029);
+    }
 });
 
 test('limits are exact across workers', async t => {

@@ -100,6 +100,18 @@ test('connect: the op auth is asked like a request, and tells of the session whe
     assert.equal(await hub.metric('hubbub_sessions'), 0);
 });
 
+test('a session that was open without a user is its user\'s from its auth on', async t => {
+    const backend = await startBackend(t, { connect: ({ credential }) => ({ allow: true, user: credential }) });
+    const hub = await startHub(t, config(backend.url, { hooks: ['connect'], authenticate: true, events: ['users'],
+        batch: FAST, grace: '0s' }));
+    const client = await connect(hub);
+    assert.equal(client.welcome.user, null);
+    await client.ok({ type: 'auth', token: 'dave' });
+    await backend.told('user_online', { user: 'dave' });
+    await client.close();
+    await backend.told('user_offline', { user: 'dave' });
+});
+
 test('connect: rights and the end of the credential come with the answer', async t => {
     const backend = await startBackend(t, {
         connect: () => ({ allow: true, user: 'alice', rights: { join: ['news:*'], publish: [] },

@@ -102,7 +102,11 @@ static void complete(hb_ticket *ticket, hb_verdict verdict, const hb_outcome *ou
 
 static void session_info(const hb_session *session, hb_session_info *out)
 {
-    *out = (hb_session_info){.size = sizeof(*out), .sid = session->sid};
+    *out = (hb_session_info){.size = sizeof(*out),
+        .sid = session->sid,
+        .token_id = {session->token_id, strlen(session->token_id)},
+        .issued_at = session->issued_at,
+        .expires_at = session->expires_at};
 }
 
 static hb_session *session_find(const hb_ctx *ctx, hb_sid sid)
@@ -122,6 +126,8 @@ static void session_emit(const hb_ctx *ctx, hb_sid sid, hb_str event, hb_str dat
     if (s)
         snprintf(s->emitted, sizeof(s->emitted), "%.*s %.*s", (int)event.n, event.p, (int)data.n,
             data.p);
+    if (s)
+        s->n_emitted++;
 }
 
 static void timer_set(const hb_ctx *ctx, hb_timer *t, uint64_t after_ms)
@@ -236,6 +242,17 @@ hb_session *auth_host_session(void)
     return s;
 }
 
+static void accept(hb_session *s, const struct auth_answer *a, bool refresh)
+{
+    s->issued_at = a->issued_at;
+    s->expires_at = a->expires_at;
+    snprintf(s->token_id, sizeof(s->token_id), "%s", a->token_id);
+    if (refresh)
+        hubbub_module.hooks->authenticated(&auth.worker, s, true);
+    else
+        hubbub_module.hooks->opened(&auth.worker, s);
+}
+
 struct auth_answer auth_host_connect(hb_session *session, const char *token, bool refresh)
 {
     struct auth_answer a;
@@ -244,8 +261,19 @@ struct auth_answer auth_host_connect(hb_session *session, const char *token, boo
         .credential = {token, token ? strlen(token) : 0},
         .out = {.size = sizeof(hb_outcome)}};
     note(&a, hubbub_module.hooks->connect(&auth.worker, &ev), &ev.out);
-    if (a.verdict == HB_ALLOW && !refresh)
-        hubbub_module.hooks->opened(&auth.worker, session);
+    if (a.verdict == HB_ALLOW)
+        accept(session, &a, refresh);
+    return a;
+}
+
+struct auth_answer auth_host_bring(hb_session *session, const char *token)
+{
+    struct auth_answer a;
+    hb_connect ev = {.session = session,
+        .refresh = true,
+        .credential = {token, strlen(token)},
+        .out = {.size = sizeof(hb_outcome)}};
+    note(&a, hubbub_module.hooks->connect(&auth.worker, &ev), &ev.out);
     return a;
 }
 

@@ -15,6 +15,9 @@ struct hb_session {
     void *slot;
     bool gone;
     char emitted[256]; /* "event data" of the last session_emit */
+    int n_emitted;
+    int64_t issued_at, expires_at; /* of the token in force */
+    char token_id[300];
 };
 
 /* What a hook or a ticket answered. */
@@ -56,6 +59,8 @@ void auth_host_reload(const struct setup *options);
 hb_session *auth_host_session(void);
 /* The hook connect; NULL token: none was brought. With LATER the answer is auth.tickets' last. */
 struct auth_answer auth_host_connect(hb_session *session, const char *token, bool refresh);
+/* The same for a request of an open session that brings its token along. */
+struct auth_answer auth_host_bring(hb_session *session, const char *token);
 /* Run what was posted until tickets up to n have been answered; false: not within 10 s. */
 bool auth_host_run(size_t n_tickets_answered);
 /* Wait for a line in the log that holds `word`; false: not within 10 s. */

@@ -129,7 +129,7 @@ TEST(the_next_session_to_be_warned_comes_first)
     uint32_t state = 1;
     for (hb_sid i = 0; i < 500; i++) {
         state = state * 1664525u + 1013904223u;
-        CHECK(expiry_push(&e, (struct expiry_entry){state >> 8, 0, i}, all_live, NULL));
+        CHECK(expiry_push(&e, (struct expiry_entry){state >> 8, 0, i, 0}, all_live, NULL));
     }
     int64_t last = 0;
     for (int i = 0; i < 500; i++) {
@@ -146,7 +146,7 @@ TEST(sessions_that_are_gone_do_not_pile_up)
     struct expiry e = {0};
     for (hb_sid i = 0; i < 100000; i++)
         CHECK(expiry_push(&e,
-            (struct expiry_entry){(int64_t)(100000 - i), 0, i % 200 ? 2 : 2 * i + 1}, odd_live,
+            (struct expiry_entry){(int64_t)(100000 - i), 0, i % 200 ? 2 : 2 * i + 1, 0}, odd_live,
             NULL));
     CHECK(e.n < 5000);
     size_t live = 0;
@@ -161,6 +161,7 @@ TEST(a_short_token_is_warned_of_at_half_time)
     CHECK_INT(expiry_warn_at(0, 3600000, 60000), 3540000);
     CHECK_INT(expiry_warn_at(0, 30000, 60000), 15000);
     CHECK_INT(expiry_warn_at(1000, 3000, 60000), 2000);
+    CHECK(expiry_warn_at(1000, 3000, 0) == INT64_MAX);
 }
 
 /* ---- Tokens that wait. */
@@ -168,16 +169,17 @@ TEST(a_short_token_is_warned_of_at_half_time)
 TEST(waiting_tokens_are_answered_in_order_when_their_turn_is_over)
 {
     struct waiting w = {0};
-    waiting_add(&w, 1, HB_STR("a"), 1, false);
-    waiting_add(&w, 2, HB_STR("b"), 2, true);
-    waiting_add(&w, 3, HB_STR("c"), 1, false);
+    waiting_add(&w, HB_STR("a"), 1);
+    waiting_add(&w, HB_STR("b"), 2);
+    waiting_add(&w, HB_STR("c"), 1);
     struct wait *taken = waiting_take(&w, 1);
-    CHECK(taken && taken->sid == 1 && taken->next && taken->next->sid == 3 && !taken->next->next);
+    CHECK(taken && taken->token[0] == 'a' && taken->next && taken->next->token[0] == 'c' &&
+          !taken->next->next);
     CHECK_INT(w.n, 1);
     free(taken->next);
     free(taken);
     taken = waiting_take(&w, UINT64_MAX);
-    CHECK(taken && taken->sid == 2 && taken->refresh && !taken->next);
+    CHECK(taken && taken->token[0] == 'b' && !taken->next);
     free(taken);
     CHECK_INT(w.n, 0);
     CHECK_INT(w.bytes, 0);
@@ -189,10 +191,10 @@ TEST(waiting_tokens_are_bounded_in_number_and_bytes)
     static char big[16 * 1024];
     size_t n = 0;
     memset(big, 'x', sizeof(big));
-    while (waiting_add(&w, n, (hb_str){big, sizeof(big)}, 1, false))
+    while (waiting_add(&w, (hb_str){big, sizeof(big)}, 1))
         n++;
     CHECK_INT(n, WAITING_BYTES_MAX / sizeof(big));
-    while (waiting_add(&w, n, HB_STR(""), 1, false))
+    while (waiting_add(&w, HB_STR(""), 1))
         n++;
     CHECK_INT(n, WAITING_MAX);
     struct wait *next;

@@ -166,6 +166,65 @@ TEST(a_refresh_moves_the_warning)
     auth_host_stop();
 }
 
+TEST(each_token_is_warned_of_once_however_often_it_is_brought)
+{
+    struct setup s = with_secret();
+    const char *first = forge_simple("{\"sub\":\"alice\",\"exp\":1700000300}");
+    const char *second = forge_simple("{\"sub\":\"alice\",\"jti\":\"2\",\"exp\":1700000300}");
+    CHECK(auth_host_start(&s));
+    hb_session *session = auth_host_session();
+    auth_host_connect(session, first, false);
+    for (int i = 0; i < 100; i++)
+        auth_host_bring(session, first);
+    auth_host_connect(session, first, true);
+    fire_at(1700000240000);
+    CHECK_INT(session->n_emitted, 1);
+    for (int i = 0; i < 100; i++)
+        auth_host_bring(session, first);
+    auth_host_connect(session, first, true);
+    CHECK(!auth.timer);
+    auth_host_connect(session, second, true);
+    fire_at(1700000290000);
+    CHECK_INT(session->n_emitted, 2);
+    CHECK(!auth.timer);
+    auth_host_stop();
+}
+
+TEST(a_token_that_is_only_brought_along_moves_no_warning)
+{
+    struct setup s = with_secret();
+    CHECK(auth_host_start(&s));
+    hb_session *session = auth_host_session();
+    auth_host_connect(session, forge_simple("{\"sub\":\"alice\",\"exp\":1700000300}"), false);
+    auth_host_bring(session, forge_simple("{\"sub\":\"alice\",\"exp\":1700009000}"));
+    fire_at(1700000240000);
+    CHECK_INT(session->n_emitted, 1);
+    auth_host_stop();
+}
+
+TEST(a_reload_changes_when_old_sessions_are_warned)
+{
+    struct setup s = with_secret(), never = s, late = s;
+    never.expiry_warning_ms = 0;
+    late.expiry_warning_ms = 10000;
+    CHECK(auth_host_start(&never));
+    hb_session *session = auth_host_session();
+    auth_host_connect(session, forge_simple("{\"sub\":\"alice\",\"exp\":1700000300}"), false);
+    fire_at(1700000100000);
+    CHECK_INT(session->n_emitted, 0);
+    auth_host_reload(&s);
+    fire_at(1700000239000);
+    CHECK_INT(session->n_emitted, 0);
+    auth_host_reload(&late);
+    fire_at(1700000280000);
+    CHECK_INT(session->n_emitted, 0);
+    fire_at(1700000290000);
+    CHECK_INT(session->n_emitted, 1);
+    auth_host_reload(&s);
+    CHECK_INT(session->n_emitted, 1);
+    auth_host_stop();
+}
+
 TEST(a_session_that_ended_is_told_nothing)
 {
     struct setup s = with_secret();
@@ -183,8 +242,10 @@ TEST(a_warning_of_0_warns_nobody)
     struct setup s = with_secret();
     s.expiry_warning_ms = 0;
     CHECK(auth_host_start(&s));
-    connect_new(forge_simple("{\"sub\":\"alice\",\"exp\":1700000300}"));
-    CHECK(!auth.timer);
+    hb_session *session = auth_host_session();
+    auth_host_connect(session, forge_simple("{\"sub\":\"alice\",\"exp\":1700000300}"), false);
+    fire_at(1700000299000);
+    CHECK_INT(session->n_emitted, 0);
     auth_host_stop();
 }
 

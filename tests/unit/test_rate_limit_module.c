@@ -287,6 +287,40 @@ TEST(connects_per_user_end_the_session_once_the_user_is_known)
     module_host_stop();
 }
 
+TEST(who_gets_a_user_by_auth_is_a_connect_of_that_user)
+{
+    start("connects: {rate: 1/s, burst: 2, per: user}");
+    hb_session *s[3];
+    for (int i = 0; i < 3; i++) {
+        char remote[16];
+        snprintf(remote, sizeof(remote), "192.0.2.%d", i);
+        s[i] = module_host_session(NULL, remote);
+        hubbub_module.hooks->opened(&mh.worker, s[i]);
+        s[i]->user = "alice";
+        hubbub_module.hooks->authenticated(&mh.worker, s[i], false);
+        hubbub_module.hooks->authenticated(&mh.worker, s[i], true);
+    }
+    CHECK_INT(s[0]->kicked, -1);
+    CHECK_INT(s[1]->kicked, -1);
+    CHECK_INT(s[2]->kicked, HB_END_RATE);
+    module_host_stop();
+}
+
+TEST(another_prefix_counts_for_old_sessions_too)
+{
+    start("rules: [{per: ip, rate: 1/s, burst: 2}]");
+    hb_session *a = module_host_session(NULL, "2001:db8:1:1::1"),
+               *b = module_host_session(NULL, "2001:db8:1:2::1");
+    CHECK_INT(module_host_publish(a, "r", "e", "1").verdict, HB_NEXT);
+    CHECK_INT(module_host_publish(b, "r", "e", "1").verdict, HB_NEXT);
+    CHECK(module_host_reload("{ipv6_prefix: 48, rules: [{per: ip, rate: 1/s, burst: 2}]}"));
+    CHECK_INT(module_host_publish(a, "r", "e", "1").verdict, HB_NEXT);
+    CHECK_INT(module_host_publish(b, "r", "e", "1").verdict, HB_NEXT);
+    CHECK_INT(module_host_publish(a, "r", "e", "1").code, HB_RATE_LIMITED);
+    CHECK_INT(module_host_publish(b, "r", "e", "1").code, HB_RATE_LIMITED);
+    module_host_stop();
+}
+
 TEST(refreshes_are_limited_where_a_rule_says_so)
 {
     start("rules: [{of: refreshes, per: ip, rate: 1/s, burst: 2}]");

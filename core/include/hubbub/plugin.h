@@ -101,7 +101,7 @@ typedef struct hb_connect {
     hb_str credential;       /* a token; absent when none was brought */
     hb_str remote;           /* the client's IP address as text */
     hb_str transport;        /* its name */
-    bool refresh;            /* a new token for a session that is already open */
+    bool refresh;            /* the session is open: a new token, or (`request`) one brought again */
     hb_outcome out;
     hb_request *request;     /* that brought it, for net->header; NULL: it came by an op */
 } hb_connect;
@@ -200,6 +200,10 @@ typedef struct hb_hooks {
     /* The client entered a part of the application, on transports that have such (the main one
      * included: absent); `data` is what it brought, as JSON text: it may hold its credential. */
     void (*entered)(const hb_ctx *ctx, hb_session *session, hb_str space, hb_str data);
+    /* Another credential of an open session is in force: the same user's by `refresh`, or an
+     * anonymous session became a user's by `auth` (refresh false). session_info says whose it is and
+     * until when. Not told: what was refused, and what a request merely brought along again. */
+    void (*authenticated)(const hb_ctx *ctx, hb_session *session, bool refresh);
 } hb_hooks;
 
 /* Something to tell a client. */
@@ -264,8 +268,9 @@ typedef struct hb_timer {
 
 typedef enum hb_watch { HB_WATCH_NONE = 0, HB_WATCH_READ = 1, HB_WATCH_WRITE = 2 } hb_watch;
 
+/* Strings are borrowed until the next session_info on this thread, or the end of the callback. */
 typedef struct hb_session_info {
-    uint32_t size;
+    uint32_t size;    /* set by the caller: no more than that is filled in */
     hb_sid sid;
     hb_str id;        /* public id */
     hb_str user;      /* absent: anonymous */
@@ -273,7 +278,8 @@ typedef struct hb_session_info {
     hb_str transport;
     hb_str token_id;
     int64_t opened_ts; /* ms since 1970 */
-    int64_t issued_at; /* of its token; 0: unknown */
+    int64_t issued_at; /* of its token, seconds since 1970; 0: unknown */
+    int64_t expires_at; /* of its token, likewise: when the session ends; 0: never */
 } hb_session_info;
 
 /*
