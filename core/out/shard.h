@@ -22,7 +22,11 @@ struct hooks_shard;   /* router/hooks.c */
 
 enum { WIRES_MAX = 32, MODULES_MAX = 64 };
 
-enum hook { HOOK_CONNECT, HOOK_JOIN, HOOK_PUBLISH, HOOK_CALL, HOOK_PRESENCE, HOOK_COUNT };
+enum hook {
+    HOOK_CONNECT, HOOK_JOIN, HOOK_PUBLISH, HOOK_CALL, HOOK_PRESENCE, /* with a verdict */
+    HOOK_OPENED, HOOK_JOINED, HOOK_LEFT, HOOK_PUBLISHED, HOOK_CLOSED, HOOK_PRESENCE_CHANGED,
+    HOOK_ENTERED, HOOK_AUTHENTICATED, HOOK_COUNT
+};
 
 /* One wire form of one transport. */
 struct wire {
@@ -98,9 +102,12 @@ struct hub {
     bool auth;                /* some module decides who may connect */
 };
 
-static inline void shard_enter_module(struct shard *s, int module)
+/* Gives the one that it was in. */
+static inline int shard_enter_module(struct shard *s, int module)
 {
+    int outer = atomic_load_explicit(&s->in_module, memory_order_relaxed) - 1;
     atomic_store_explicit(&s->in_module, module + 1, memory_order_relaxed);
+    return outer;
 }
 
 /* Post to a worker (hub->n_workers: the control thread). Takes the mail. Any thread. */

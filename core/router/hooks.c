@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "router/visit.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,15 +191,9 @@ static hb_verdict ask_module(struct chain *c, int module)
 {
     const struct module_ref *ref = &c->s->hub->modules[module];
     *scratch_of(c) = (hb_outcome){.size = sizeof(hb_outcome)};
-    uint64_t start = clock_mono_us();
-    shard_enter_module(c->s, module);
+    struct visit visit = visit_begin(c->s, module);
     hb_verdict v = ask(c, ref->desc->hooks, &c->s->ctx[module]);
-    shard_enter_module(c->s, -1);
-    uint64_t took = clock_mono_us() - start;
-    metrics_observe(c->s->metrics, ref->hook_seconds[c->kind], took * 1000, 1);
-    if (took > (uint64_t)c->s->config->limits.hook_budget_ms * 1000)
-        log_write(LOG_WARN, "slow-plugin", "plugin=%s blocked its worker for %llu ms", ref->desc->name,
-            (unsigned long long)(took / 1000));
+    visit_end(&visit, c->kind);
     return v;
 }
 
@@ -373,49 +368,52 @@ void hooks_complete(hb_ticket *ticket, hb_verdict verdict, const hb_outcome *out
 
 /* --- events without a verdict -------------------------------------------------------------------- */
 
-#define EACH_HOOK(s, hook, ...)                                             \
+#define EACH_HOOK(s, kind, hook, ...)                                       \
     for (unsigned i = 0; i < (s)->hub->n_modules; i++) {                    \
         const hb_hooks *h = (s)->hub->modules[i].desc->hooks;               \
-        if (h && h->hook)                                                   \
-            h->hook(&(s)->ctx[i], __VA_ARGS__);                             \
+        if (!h || !h->hook)                                                 \
+            continue;                                                       \
+        struct visit visit = visit_begin(s, (int)i);                        \
+        h->hook(&(s)->ctx[i], __VA_ARGS__);                                 \
+        visit_end(&visit, kind);                                            \
     }
 
 void hooks_opened(struct shard *s, hb_session *session)
 {
-    EACH_HOOK(s, opened, session)
+    EACH_HOOK(s, HOOK_OPENED, opened, session)
 }
 
 void hooks_authenticated(struct shard *s, hb_session *session, bool refresh)
 {
-    EACH_HOOK(s, authenticated, session, refresh)
+    EACH_HOOK(s, HOOK_AUTHENTICATED, authenticated, session, refresh)
 }
 
 void hooks_closed(struct shard *s, hb_session *session, hb_end why)
 {
-    EACH_HOOK(s, closed, session, why)
+    EACH_HOOK(s, HOOK_CLOSED, closed, session, why)
 }
 
 void hooks_joined(struct shard *s, hb_session *session, hb_str room, hb_str data)
 {
-    EACH_HOOK(s, joined, session, room, data)
+    EACH_HOOK(s, HOOK_JOINED, joined, session, room, data)
 }
 
 void hooks_left(struct shard *s, hb_session *session, hb_str room, bool at_once)
 {
-    EACH_HOOK(s, left, session, room, at_once)
+    EACH_HOOK(s, HOOK_LEFT, left, session, room, at_once)
 }
 
 void hooks_published(struct shard *s, hb_session *session, hb_str room, hb_str event, hb_str data)
 {
-    EACH_HOOK(s, published, session, room, event, data)
+    EACH_HOOK(s, HOOK_PUBLISHED, published, session, room, event, data)
 }
 
 void hooks_presence_changed(struct shard *s, const hb_presence_event *ev)
 {
-    EACH_HOOK(s, presence_changed, ev)
+    EACH_HOOK(s, HOOK_PRESENCE_CHANGED, presence_changed, ev)
 }
 
 void hooks_entered(struct shard *s, hb_session *session, hb_str space, hb_str data)
 {
-    EACH_HOOK(s, entered, session, space, data)
+    EACH_HOOK(s, HOOK_ENTERED, entered, session, space, data)
 }

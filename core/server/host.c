@@ -29,15 +29,10 @@ static int module_of(const struct shard *shard, const hb_ctx *ctx)
     return (int)at;
 }
 
-void host_enter(const hb_ctx *ctx)
+struct visit host_visit(const hb_ctx *ctx)
 {
     struct shard *shard = host_shard(ctx);
-    shard_enter_module(shard, module_of(shard, ctx));
-}
-
-void host_leave(const hb_ctx *ctx)
-{
-    shard_enter_module(host_shard(ctx), -1);
+    return visit_begin(shard, module_of(shard, ctx));
 }
 
 /* ---- timers: hb_timer->reserved[0] is what stands for it while it is set ---- */
@@ -55,9 +50,9 @@ static void on_timer(struct timer *t)
     const hb_ctx *ctx = m->ctx;
     outer->reserved[0] = NULL;
     free(m);
-    host_enter(ctx);
+    struct visit visit = host_visit(ctx);
     outer->fire(ctx, outer);
-    host_leave(ctx);
+    visit_end(&visit, HOOK_COUNT);
 }
 
 static void timer_set_for_module(const hb_ctx *ctx, hb_timer *t, uint64_t after_ms)
@@ -96,9 +91,9 @@ static void on_post(struct mail *mail, void *receiver)
     struct post p = *container_of(mail, struct post, mail);
     struct shard *shard = receiver;
     free(container_of(mail, struct post, mail));
-    shard_enter_module(shard, p.module);
+    struct visit visit = visit_begin(shard, p.module);
     p.fn(&shard->ctx[p.module], p.arg);
-    shard_enter_module(shard, -1);
+    visit_end(&visit, HOOK_COUNT);
 }
 
 static void drop_post(struct mail *mail)

@@ -5,6 +5,7 @@
 #ifndef SERVER_HOST_H
 #define SERVER_HOST_H
 
+#include "router/visit.h"
 #include "server/worker.h"
 
 extern const hb_host host_table;
@@ -15,8 +16,7 @@ void host_collect_errors(struct errors *errors);
 
 /* The shard of a thread, by a context that was handed to it. */
 struct shard *host_shard(const hb_ctx *ctx);
-/* Around a call into a module that no hook chain makes: for the watchdog. */
-void host_enter(const hb_ctx *ctx);
-void host_leave(const hb_ctx *ctx);
+/* A call into a module that no hook makes. */
+struct visit host_visit(const hb_ctx *ctx);
 
 #endif

@@ -53,14 +53,28 @@ static void add_wires(struct hub *hub, unsigned module, const hb_transport *tran
 
 static void add_hook_metrics(struct metrics *m, struct module_ref *ref)
 {
-    static const char *const names[HOOK_COUNT] = {"connect", "join", "publish", "call",
-        "presence"};
     const hb_hooks *h = ref->desc->hooks;
-    const bool has[HOOK_COUNT] = {h->connect != NULL, h->join != NULL, h->publish != NULL,
-        h->call != NULL, h->presence != NULL};
+    const struct {
+        bool has;
+        const char *name;
+    } hooks[HOOK_COUNT] = {
+        [HOOK_CONNECT] = {h->connect, "connect"},
+        [HOOK_JOIN] = {h->join, "join"},
+        [HOOK_PUBLISH] = {h->publish, "publish"},
+        [HOOK_CALL] = {h->call, "call"},
+        [HOOK_PRESENCE] = {h->presence, "presence"},
+        [HOOK_OPENED] = {h->opened, "opened"},
+        [HOOK_JOINED] = {h->joined, "joined"},
+        [HOOK_LEFT] = {h->left, "left"},
+        [HOOK_PUBLISHED] = {h->published, "published"},
+        [HOOK_CLOSED] = {h->closed, "closed"},
+        [HOOK_PRESENCE_CHANGED] = {h->presence_changed, "presence_changed"},
+        [HOOK_ENTERED] = {h->entered, "entered"},
+        [HOOK_AUTHENTICATED] = {h->authenticated, "authenticated"},
+    };
     for (int i = 0; i < HOOK_COUNT; i++)
-        if (has[i])
-            ref->hook_seconds[i] = metrics_core_hook(m, ref->desc->name, names[i]);
+        if (hooks[i].has)
+            ref->hook_seconds[i] = metrics_core_hook(m, ref->desc->name, hooks[i].name);
 }
 
 static void add_module(struct server *s, unsigned index)

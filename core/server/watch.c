@@ -36,9 +36,9 @@ static bool tell(struct watch *v, int what)
     struct worker *w = v->worker;
     const hb_ctx *ctx = v->ctx;
     w->watching = v;
-    host_enter(ctx);
+    struct visit visit = host_visit(ctx);
     v->ready(ctx, v->fd, what, v->arg);
-    host_leave(ctx);
+    visit_end(&visit, HOOK_COUNT);
     bool alive = w->watching == v;
     w->watching = NULL;
     return alive;

@@ -4,6 +4,7 @@
 #include "out/encode.h"
 #include "out/msg.h"
 #include "router/hooks.h"
+#include "router/visit.h"
 #include "session/registry.h"
 #include <stdlib.h>
 #include <string.h>
@@ -40,9 +41,9 @@ static void settle(struct ask *a, hb_code code, hb_str data)
     a->generation++;
     a->next_free = a->s->registry->asks->first_free;
     a->s->registry->asks->first_free = a->slot + 1;
-    shard_enter_module(a->s, a->module);
+    struct visit visit = visit_begin(a->s, (int)a->module);
     a->answered(ctx, code, data, a->arg);
-    shard_enter_module(a->s, -1);
+    visit_end(&visit, HOOK_COUNT);
 }
 
 static void on_timeout(struct timer *t)
@@ -198,9 +199,9 @@ static void refuse(struct shard *s, const struct letter *l)
 {
     if (!l->what.answered)
         return;
-    shard_enter_module(s, l->module);
+    struct visit visit = visit_begin(s, (int)l->module);
     l->what.answered(&s->ctx[l->module], HB_NOT_FOUND, (hb_str){NULL, 0}, l->what.arg);
-    shard_enter_module(s, -1);
+    visit_end(&visit, HOOK_COUNT);
 }
 
 static void on_letter(struct mail *mail, void *receiver)

@@ -334,6 +334,7 @@ test('a plugin may answer late, twice, or after its client left', async t => {
     const d = await connect(gone);
     await d.join('r');
 });
+
 test('a plugin past its budget is named in the log, one that hangs by the watchdog; an older one works', async t => {
     const directories = [joinPath(buildDir, 'tests', 'abi'), joinPath(buildDir, 'plugins')];
     const hub = await startHub(t, { limits: { hook_budget: '50ms' },
@@ -345,10 +346,26 @@ test('a plugin past its budget is named in the log, one that hangs by the watchd
     const b = await connect(alone);
     assert.equal((await b.ok({ type: 'call', event: 'older' })).data, 'still here');
     const stuck = await startHub(t, { limits: { hook_budget: '50ms' }, workers: 2,
-        plugins: { directories, load: [{ slow: { block: '8s' } }] } });
-    const c = await connect(stuck);
-    c.send({ type: 'call', event: 'hang' });
-    await stuck.logged(/stuck.*slow|slow.*stuck/, { deadline: 9_000 });
+        plugins: { directories, load: [{ slow: { block: '8s', where: 'opened' } }] } });
+    const hanging = connect(stuck);
+    await stuck.logged(/stuck.*inside slow/, { deadline: 9_000 });
     assert.equal((await stuck.admin('/healthz')).status, 503);
     await until(async () => (await stuck.admin('/healthz')).status === 200, 'the worker to come back');
+    await hanging;
+});
+
+test('a plugin is named wherever it stays too long: also where it is only told, and in its timers', async t => {
+    const plugins = (where, block) => ({ directories: [joinPath(buildDir, 'tests', 'abi'), joinPath(buildDir, 'plugins')],
+        load: [{ slow: { where, block } }] });
+    for (const where of ['opened', 'left', 'timer']) {
+        const hub = await startHub(t, { limits: { hook_budget: '50ms' }, plugins: plugins(where, '200ms') });
+        const a = await connect(hub);
+        await a.ok({ type: 'call', event: 'x' });
+        await a.join('r');
+        await a.leave('r');
+        await hub.logged(/slow-plugin.*plugin=slow/);
+        if (where !== 'timer')
+            assert.ok(await hub.metric('hubbub_hook_seconds_sum', { plugin: 'slow', hook: where }) >= 0.2, where);
+        await hub.stop();
+    }
 });
