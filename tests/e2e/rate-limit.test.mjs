@@ -1,12 +1,18 @@
 // rate-limit with the real server: what is refused, held back and closed, for whom, across workers,
 // over a reload.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { Agent } from 'node:http';
 import test from 'node:test';
 import { connect, open, refused } from './lib/client.mjs';
 import { SECRET, tokenFor } from './lib/jwt.mjs';
+import { connectPoll, openPoll, refusedPoll } from './lib/poll.mjs';
 import { startHub } from './lib/server.mjs';
+import { WAYS, ask, connect as connectIo, join, open as openIo } from './lib/sio.mjs';
+import { connectSse, refusedSse } from './lib/sse.mjs';
 import { until } from './lib/until.mjs';
 
+const ALL = { websocket: {}, sse: {}, longpoll: {}, socketio: {} };
 const AUTH = { 'auth-jwt': { secret: SECRET, algorithms: ['HS256'], anonymous: true } };
 
 const limited = (options, { after = [], before = [], ...more } = {}) => ({
@@ -208,4 +214,76 @@ test('a reload changes the limits of 1000 sessions, and keeps what they used', a
     await hub.logged(/a burst takes a rate/);
     await Promise.all(clients.map(client => client.sync()));
     assert.equal(await hub.metric('hubbub_sessions'), 1000);
+});
+
+test('the same over server-sent events, long polls and Socket.IO', async t => {
+    const hub = await startHub(t, { ...limited({ messages: { rate: '1/h', burst: 3 } }), transports: ALL });
+    const send = (client, n) => client.sendAll(Array.from({ length: n }, (_, i) => ({ type: 'publish', id: i, room: 'lobby', data: i })));
+    for (const open of [connectSse, connectPoll]) {
+        const client = await open(hub, { rooms: ['lobby'] });
+        const replies = await send(client, 6);
+        assert.equal(passed(replies), 3);
+        for (const { error } of replies.slice(3))
+            assert.ok(error.code === 'rate_limited' && error.retry_after > 0, JSON.stringify(error));
+        for (let i = 0; i < 40 && !client.received.some(m => m.type === 'bye'); i++)
+            await client.send({ type: 'publish', room: 'lobby' });
+        assert.equal((await client.next(m => m.type === 'bye')).code, 4029);
+    }
+    for (const transports of Object.values(WAYS)) {
+        const socket = await connectIo(t, hub, { transports, reconnection: false });
+        await join(socket, 'lobby');
+        const answers = [];
+        for (let i = 0; i < 5; i++)
+            answers.push((await ask(socket, 'message', { roomId: 'lobby', text: i }))[0]);
+        assert.equal(passed(answers), 3, JSON.stringify(answers));
+        assert.ok(answers.slice(3).every(({ error }) => error.code === 'rate_limited' && error.retry_after > 0), JSON.stringify(answers));
+        for (let i = 0; i < 40; i++)
+            socket.emit('message', { roomId: 'lobby', text: i });
+        await until(() => !socket.connected, () => `the end: ${socket.states}`);
+    }
+});
+
+test('connects are refused over every transport, by network, before any token is looked at', async t => {
+    const hub = await startHub(t, { ...limited({ connects: { rate: '1/h', burst: 2 }, ipv6_prefix: 56 }, { after: [AUTH] }),
+        transports: ALL, trusted_proxies: ['127.0.0.1/32'] });
+    const from = address => ({ token: 'no.good.token', headers: { 'X-Forwarded-For': address } });
+    const refusals = [refused, refusedSse, refusedPoll];
+    for (const [i, refuse] of refusals.entries()) {
+        await refuse(hub, 401, from(`2001:db8:0:${i}01::1`));
+        await refuse(hub, 401, from(`2001:db8:0:${i}02::1`)); // another subnet of the same customer
+        for (const again of refusals)
+            assert.equal((await again(hub, 429, from(`2001:db8:0:${i}ff::${i}`))).code, 'rate_limited');
+        await refuse(hub, 401, from(`2001:db8:1:${i}00::1`));
+    }
+    const { headers } = from('2001:db8:2::1');
+    for (let i = 0; i < 2; i++) {
+        const socket = openIo(t, hub, { transports: ['websocket'], reconnection: false, token: 'no.good.token', extraHeaders: headers });
+        await until(() => socket.states.length, 'an answer');
+        assert.equal(socket.states[0], 'error: Invalid token');
+    }
+    const answer = await hub.http('/socket.io/?EIO=4&transport=polling', { headers });
+    assert.equal(answer.status, 429, answer.text);
+    assert.ok(Number(answer.headers['retry-after']) > 0);
+    assert.equal(await hub.metric('hubbub_auth_jwt_failures_total'), 3 * 3 + 2);
+});
+
+test('a flood of addresses costs no memory, and gives nobody a fresh bucket', async t => {
+    const hub = await startHub(t, { ...limited({ connects: { rate: '1/h', burst: 2 }, buckets: 1024 }, { after: [AUTH] }),
+        transports: { longpoll: {} }, trusted_proxies: ['127.0.0.1/32'], limits: { connections_per_ip: 5000 } });
+    const agent = new Agent({ keepAlive: true, maxSockets: 32 });
+    t.after(() => agent.destroy());
+    const come = async address => (await openPoll(hub, { agent, token: 'no.good.token', headers: { 'X-Forwarded-For': address } })).status;
+    const random = () => `2001:${[1, 2, 3].map(() => Math.floor(Math.random() * 65536).toString(16)).join(':')}::1`;
+    const flood = n => Promise.all(Array.from({ length: n }, () => come(random())));
+    const memory = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${hub.pid}/status`, 'utf8'))[1]) * 1024;
+    for (let i = 0; i < 2; i++)
+        assert.equal(await come('2001:db8::1'), 401);
+    assert.equal(await come('2001:db8::1'), 429);
+    await flood(1000);
+    const before = memory();
+    for (let i = 0; i < 4; i++)
+        await flood(1000);
+    assert.ok(memory() - before < 4 << 20, `${memory() - before} bytes more`);
+    assert.ok(await hub.metric('hubbub_rate_limit_evicted_total') > 0);
+    assert.equal(await come('2001:db8::1'), 429);
 });
