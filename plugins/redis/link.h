@@ -70,5 +70,10 @@ static inline const struct options *link_options(const struct link *l)
 {
     return l->ctx->options;
 }
+/* Those that no reload changes. */
+static inline const struct options *link_fixed(const struct link *l)
+{
+    return ((const struct shared *)l->ctx->self)->first;
+}
 
 #endif

@@ -51,7 +51,7 @@ static void give_up(struct pipe *p, struct command *c)
 
 static bool durable(const struct pipe *p)
 {
-    return link_options((struct link *)(uintptr_t)&p->link)->durability == DURABILITY_WAIT_REPLICA;
+    return link_fixed((struct link *)(uintptr_t)&p->link)->durability == DURABILITY_WAIT_REPLICA;
 }
 
 /* One WAIT behind all that is sent in this turn. */

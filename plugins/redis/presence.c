@@ -32,7 +32,7 @@ static hb_str owner_text(uint64_t owner, char out[static 24])
 
 static hb_str prefix(const struct worker *w)
 {
-    return (hb_str){worker_options(w)->prefix, worker_shared(w)->n_prefix};
+    return (hb_str){worker_shared(w)->first->prefix, worker_shared(w)->n_prefix};
 }
 
 /* --- saying --------------------------------------------------------------------------------------- */

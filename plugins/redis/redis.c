@@ -199,9 +199,26 @@ static int init(const hb_ctx *ctx, void **self, char *error, size_t error_size)
         free(s);
         return -1;
     }
+    s->first = o;
     s->n_prefix = strlen(o->prefix);
     script_init();
     return 0;
+}
+
+static void reload(const hb_ctx *ctx)
+{
+    const struct shared *s = ctx->self;
+    const char *fixed = settings_fixed(s->first, ctx->options);
+    char sentence[80];
+    if (!fixed)
+        return;
+    snprintf(sentence, sizeof(sentence), "redis: `%s` changes with a restart", fixed);
+    ctx->host->log(ctx, HB_LOG_WARN, "reload", sentence);
+}
+
+/* Having it says that new options may come: they are read where they are used. */
+static void worker_reload(const hb_ctx *ctx)
+{
 }
 
 static void finish(const hb_ctx *ctx)
@@ -214,4 +231,5 @@ HB_EXPORT extern const hb_module hubbub_module;
 const hb_module hubbub_module = {HB_MODULE("redis", HB_VERSION),
     .description = "Rooms that span machines, over a shared Redis; nothing is lost silently.",
     .options = settings_table, .options_size = sizeof(struct options), .backend = &backend, .init = init,
-    .check = check, .finish = finish, .worker_init = worker_init, .worker_finish = worker_finish};
+    .check = check, .finish = finish, .worker_init = worker_init, .worker_finish = worker_finish,
+    .reload = reload, .worker_reload = worker_reload};

@@ -32,7 +32,7 @@ static void answer(struct sentinel *s, const struct place *place)
 /* Not reached at all: the asker's time runs out, and the next one is asked. */
 static void on_up(struct link *l)
 {
-    const char *master = link_options(l)->sentinel_master;
+    const char *master = link_fixed(l)->sentinel_master;
     link_command(l, 3, (hb_str[]){HB_STR("SENTINEL"), HB_STR("get-master-addr-by-name"), {master, strlen(master)}});
 }
 
@@ -73,7 +73,7 @@ static const struct link_ops ops = {.up = on_up, .down = on_down, .reply = on_re
 static void look(struct link *asker)
 {
     struct sentinel *s = asker->looker;
-    const struct options *o = link_options(asker);
+    const struct options *o = link_fixed(asker);
     if (s->link.state != LINK_DOWN || s->link.told) /* the last one did not answer */
         s->next++;
     link_finish(&s->link);
@@ -86,7 +86,7 @@ static void look(struct link *asker)
 
 struct sentinel *sentinel_create(struct link *asker)
 {
-    if (!link_options(asker)->sentinel_master[0])
+    if (!link_fixed(asker)->sentinel_master[0])
         return NULL;
     struct sentinel *s = mem_zalloc(sizeof(*s));
     s->asker = asker;

@@ -68,3 +68,27 @@ const char *settings_fault(const struct options *o)
         return "replica_wait has to be shorter than timeout";
     return NULL;
 }
+
+static bool same(const hb_strings *a, const hb_strings *b)
+{
+    bool equal = a->n == b->n;
+    for (size_t i = 0; equal && i < a->n; i++)
+        equal = strcmp(a->items[i].p, b->items[i].p) == 0;
+    return equal;
+}
+
+const char *settings_fixed(const struct options *now, const struct options *next)
+{
+    if (strcmp(now->url, next->url) != 0)
+        return "url";
+    if (strcmp(now->prefix, next->prefix) != 0)
+        return "prefix";
+    if (now->durability != next->durability)
+        return "durability";
+    if (strcmp(now->sentinel_master, next->sentinel_master) != 0 ||
+        strcmp(now->sentinel_user, next->sentinel_user) != 0 ||
+        strcmp(now->sentinel_password, next->sentinel_password) != 0 ||
+        !same(&now->sentinel_nodes, &next->sentinel_nodes))
+        return "sentinel";
+    return NULL;
+}

@@ -29,6 +29,14 @@ struct login {
     int db;
 };
 
+/* Of all workers, immutable after init. */
+struct shared {
+    struct place place;
+    struct login login;
+    const struct options *first; /* as they were at init: what no reload changes is read here */
+    size_t n_prefix;
+};
+
 extern const hb_option settings_table[];
 
 /* redis://[user[:password]@]host[:port][/db], redis+unix:///path or unix:///path with ?db=N; the
@@ -37,6 +45,8 @@ const char *url_parse(const char *url, struct place *place, struct login *login)
 /* host[:port], [address]:port */
 bool place_parse(const char *text, int default_port, struct place *place);
 
+/* What of these differs and takes a restart: `url`, `prefix`, `durability`, `sentinel`; or NULL. */
+const char *settings_fixed(const struct options *now, const struct options *next);
 /* What is wrong with the options as a whole, or NULL. */
 const char *settings_fault(const struct options *o);
 

@@ -5,7 +5,7 @@
 hb_str worker_key(const struct worker *w, char kind, hb_str name, char out[static KEY_MAX])
 {
     size_t n = worker_shared(w)->n_prefix;
-    memcpy(out, worker_options(w)->prefix, n);
+    memcpy(out, worker_shared(w)->first->prefix, n);
     out[n] = ':';
     out[n + 1] = kind;
     out[n + 2] = ':';

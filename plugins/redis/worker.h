@@ -8,13 +8,6 @@
 #include "wire.h"
 #include <hubbub/backend.h>
 
-/* Shared by all workers, immutable after init. */
-struct shared {
-    struct place place;
-    struct login login;
-    size_t n_prefix;
-};
-
 struct worker {
     const hb_ctx *ctx;
     const hb_store *store;
