@@ -342,27 +342,35 @@ static hb_str pack(char **at, hb_str s)
     return (hb_str){p, s.n};
 }
 
+/* What a module built when the struct was shorter does not say is absent. */
+static hb_outcome outcome_of(const hb_outcome *from)
+{
+    hb_outcome o = {.size = sizeof(o)};
+    if (from)
+        memcpy(&o, from, from->size < sizeof(o) ? from->size : sizeof(o));
+    return o;
+}
+
 void hooks_complete(hb_ticket *ticket, hb_verdict verdict, const hb_outcome *outcome)
 {
-    static const hb_outcome nothing = {.size = sizeof(nothing)};
     struct hub *hub = hooks_hub();
     uint64_t handle = (uint64_t)(uintptr_t)ticket;
     int worker = (int)(handle >> 54) - 1;
     if (!ticket || !hub || worker >= hub->n_workers)
         return;
-    const hb_outcome *o = outcome ? outcome : &nothing;
-    size_t n = o->message.n + o->user.n + o->rights.n + o->token_id.n + o->data.n;
+    hb_outcome o = outcome_of(outcome);
+    size_t n = o.message.n + o.user.n + o.rights.n + o.token_id.n + o.data.n;
     struct completion *done = mem_alloc(sizeof(*done) + n);
     char *at = done->bytes;
     done->mail = (struct mail){.deliver = on_completion, .discard = discard_completion};
     done->handle = handle;
     done->verdict = verdict == HB_LATER ? HB_DENY : verdict;
-    done->out = *o;
-    done->out.message = pack(&at, o->message);
-    done->out.user = pack(&at, o->user);
-    done->out.rights = pack(&at, o->rights);
-    done->out.token_id = pack(&at, o->token_id);
-    done->out.data = pack(&at, o->data);
+    done->out = o;
+    done->out.message = pack(&at, o.message);
+    done->out.user = pack(&at, o.user);
+    done->out.rights = pack(&at, o.rights);
+    done->out.token_id = pack(&at, o.token_id);
+    done->out.data = pack(&at, o.data);
     shard_post(hub, worker, &done->mail);
 }
 

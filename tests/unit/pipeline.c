@@ -256,6 +256,16 @@ void pipeline_complete(hb_ticket *ticket, hb_verdict verdict)
     host_complete(ticket, verdict, NULL);
 }
 
+void pipeline_answer(hb_ticket *ticket, hb_verdict verdict, const hb_outcome *outcome)
+{
+    host_complete(ticket, verdict, outcome);
+}
+
+void pipeline_session_info(const hb_session *session, hb_session_info *info)
+{
+    host_session_info(session, info);
+}
+
 int pipeline_workers(struct pipeline *p)
 {
     return p->hub.n_workers;

@@ -24,6 +24,8 @@ const char *pipeline_room(struct pipeline *p, const char *prefix, int home);
 /* hb_host->later and ->complete, for hooks of the test. */
 hb_ticket *pipeline_later(void *ev);
 void pipeline_complete(hb_ticket *ticket, hb_verdict verdict);
+void pipeline_answer(hb_ticket *ticket, hb_verdict verdict, const hb_outcome *outcome);
+void pipeline_session_info(const hb_session *session, hb_session_info *info);
 int pipeline_workers(struct pipeline *p);
 
 /* A client: pushes by a stream, or pulls. */

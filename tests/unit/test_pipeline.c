@@ -441,3 +441,30 @@ TEST(a_hook_that_never_answers_is_denied_at_its_deadline)
     CHECK(strstr(client_find(a, "\"id\":2"), "\"unavailable\""));
     pipeline_stop(p);
 }
+
+/* --- modules that were built when structs were shorter ---------------------------------------------- */
+
+TEST(of_a_shorter_outcome_no_more_is_read_than_there_is)
+{
+    struct pipeline *p = pipeline_start(one, &slow);
+    struct client *a = client_open(p, 0, NULL, false);
+    hb_outcome o = {.size = offsetof(hb_outcome, data), .data = HB_STR("\"not part of it\"")};
+    join(a, "r");
+    client_send(a, "{\"type\":\"publish\",\"id\":2,\"room\":\"r\",\"data\":1}");
+    pipeline_answer(ticket, HB_ALLOW, &o);
+    pipeline_settle(p);
+    CHECK(strstr(client_find(a, "\"type\":\"message\""), "\"data\":1,"));
+    pipeline_stop(p);
+}
+
+TEST(of_a_shorter_session_info_no_more_is_written_than_there_is)
+{
+    struct pipeline *p = pipeline_start(one, NULL);
+    struct client *a = client_open(p, 0, NULL, false);
+    hb_session_info info = {.size = offsetof(hb_session_info, issued_at), .issued_at = 7, .expires_at = 8};
+    pipeline_session_info((const hb_session *)a->session, &info);
+    CHECK(info.id.n == 12 && info.opened_ts > 0);
+    CHECK(info.issued_at == 7 && info.expires_at == 8);
+    CHECK_INT(info.size, offsetof(hb_session_info, issued_at));
+    pipeline_stop(p);
+}

@@ -82,7 +82,7 @@ typedef enum hb_verdict {
 /* What a hook has to say besides its verdict. Zeroed by the host before each hook. Strings are
  * borrowed until the hook (or host->complete) returns. */
 typedef struct hb_outcome {
-    uint32_t size;
+    uint32_t size;           /* set by who makes one, for host->complete: what is not in it is absent */
     hb_code code;            /* with DENY; HB_OK means forbidden (unauthorized without a user) */
     hb_str message;          /* with DENY: a sentence for a person, no secrets */
     int64_t retry_after_ms;  /* with HB_RATE_LIMITED and HB_UNAVAILABLE; 0: none */
