@@ -2,16 +2,20 @@
  * The load of the benchmarks: opens N connections, each a member of a room, and keeps W messages
  * outstanding for some seconds: a message is done when every member has it, then the next one goes
  * out. Checks that each member gets every message in order, and prints what it counted, and what CPU
- * time the server took meanwhile, as one line of JSON.
+ * time the servers took meanwhile, as one line of JSON.
  *
- *     load --port P [--raw] [--socketio] [--path /hub/ws] [--members N] [--tokens FILE] [--per-room K]
- *          [--window W] [--seconds S] [--size BYTES] [--pid SERVER] [--idle]
+ *     load --port P[,P…] [--raw] [--socketio] [--path /hub/ws] [--members N] [--tokens FILE] [--per-room K]
+ *          [--rooms R] [--window W] [--seconds S] [--size BYTES] [--pid SERVER[,PID…]] [--idle]
  *
- * --raw: against baseline_fanout. --socketio: Socket.IO packets instead of hubbub's own ops. --tokens: a line each, taken in turn. --per-room: members i*K to
- * i*K+K-1 share room "bench-i" (default: all in "bench-0", where the publisher publishes). --idle:
- * publishes nothing; says "ready" when all have joined and keeps the connections until stdin ends.
+ * --raw: against baseline_fanout. --socketio: Socket.IO packets instead of hubbub's own ops. --tokens:
+ * a line each, taken in turn. --per-room: members i*K to i*K+K-1 share room "bench-i" (default: all in
+ * "bench-0"). --rooms: messages go to rooms "bench-0" to "bench-(R-1)" in turn (default 1). Several
+ * ports: members take them in turn, each has a publisher, each room's messages come from one of them.
+ * --idle: publishes nothing; says "ready" when all have joined and keeps the connections until stdin
+ * ends.
  */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -33,6 +37,7 @@
 enum {
     OPENING_MAX = 128,  /* connections on their way at one time */
     WINDOW_MAX = 1024,
+    SERVERS_MAX = 8,
     STALL_MS = 15000,
     EVENTS = 512
 };
@@ -44,25 +49,29 @@ struct connection {
     enum state state;
     bool publisher;
     uint64_t next_seq; /* what it must get next */
+    char *out;         /* a publisher's frames of this turn: they go out together */
+    size_t out_bytes, out_size;
     char *held;        /* the start of a frame whose rest has not come */
     size_t held_bytes;
 };
 
 static struct {
-    int port, members, window, seconds, size, per_room;
-    long server_pid;
+    int members, window, seconds, size, per_room, rooms;
+    long ports[SERVERS_MAX], pids[SERVERS_MAX];
+    int port_count, pid_count;
     bool raw, idle, socketio;
     const char *path;
-} options = {.members = 1000, .window = 1, .seconds = 5, .size = 128, .path = "/hub/ws"};
+} options = {.members = 1000, .rooms = 1, .window = 1, .seconds = 5, .size = 128, .path = "/hub/ws"};
 
 static char **tokens;
 static size_t token_count;
-static struct connection *connections; /* the members, then the publisher */
+static struct connection *connections; /* the members, then the publishers */
 static int connection_count, opened, ready, epoll_fd;
 static char input[1 << 18];
 
 static bool publishing;
 static uint64_t published, done, deliveries, delivered_bytes;
+static uint32_t receivers;                 /* of each message */
 static uint32_t arrived[WINDOW_MAX];       /* members that have message seq, by seq % WINDOW_MAX */
 static uint64_t sent_ns[WINDOW_MAX];
 static uint64_t latency_sum_ns, latency_max_ns;
@@ -85,11 +94,26 @@ static uint64_t now_ns(void)
     return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
-static void send_bytes(struct connection *c, const char *bytes, size_t n)
+static void send_now(struct connection *c, const char *bytes, size_t n)
 {
     ssize_t sent = send(c->fd, bytes, n, MSG_NOSIGNAL);
     if (sent != (ssize_t)n)
         die("could not send %zu bytes at once: %s", n, sent < 0 ? strerror(errno) : "short");
+}
+
+static void send_bytes(struct connection *c, const char *bytes, size_t n)
+{
+    if (!c->publisher || !publishing) {
+        send_now(c, bytes, n);
+        return;
+    }
+    if (c->out_bytes + n > c->out_size) {
+        c->out_size = (c->out_bytes + n) * 2;
+        if (!(c->out = realloc(c->out, c->out_size)))
+            die("no memory");
+    }
+    memcpy(c->out + c->out_bytes, bytes, n);
+    c->out_bytes += n;
 }
 
 /* One masked frame; the mask is zero, which leaves the payload as it is. */
@@ -118,9 +142,9 @@ static int raw_frame_bytes(void)
 
 static void publish(void)
 {
-    struct connection *publisher = &connections[connection_count - 1];
+    int slot = published % WINDOW_MAX, room = published % options.rooms;
+    struct connection *publisher = &connections[options.members + room % options.port_count];
     char data[65536];
-    int slot = published % WINDOW_MAX;
     snprintf(data, sizeof(data), "%012llu", (unsigned long long)published);
     memset(data + 12, 'x', options.size - 12);
     arrived[slot] = 0;
@@ -133,15 +157,21 @@ static void publish(void)
     }
     char op[66000];
     int n = snprintf(op, sizeof(op), options.socketio ?
-        "42[\"message\",{\"roomId\":\"bench-0\",\"data\":\"%.*s\"}]" :
-        "{\"type\":\"publish\",\"room\":\"bench-0\",\"data\":\"%.*s\"}", options.size, data);
+        "42[\"message\",{\"roomId\":\"bench-%d\",\"data\":\"%.*s\"}]" :
+        "{\"type\":\"publish\",\"room\":\"bench-%d\",\"data\":\"%.*s\"}", room, options.size, data);
     send_frame(publisher, 1, op, n);
 }
 
 static void fill_window(void)
 {
-    while (publishing && published - done < (uint64_t)options.window)
+    while (publishing && published - done < (uint64_t)options.window &&
+        arrived[published % WINDOW_MAX] == receivers)
         publish();
+    for (struct connection *c = connections + options.members; c < connections + connection_count; c++) {
+        if (c->out_bytes)
+            send_now(c, c->out, c->out_bytes);
+        c->out_bytes = 0;
+    }
 }
 
 static void deliver(struct connection *c, const char *digits, size_t bytes)
@@ -152,11 +182,11 @@ static void deliver(struct connection *c, const char *digits, size_t bytes)
     if (seq != c->next_seq)
         die("member %d got message %llu, expected %llu", (int)(c - connections),
             (unsigned long long)seq, (unsigned long long)c->next_seq);
-    c->next_seq++;
+    c->next_seq += options.rooms;
     deliveries++;
     delivered_bytes += bytes;
     int slot = seq % WINDOW_MAX;
-    if (++arrived[slot] < (uint32_t)options.members)
+    if (++arrived[slot] < receivers)
         return;
     uint64_t took = now_ns() - sent_ns[slot];
     latency_sum_ns += took;
@@ -174,6 +204,7 @@ static void join(struct connection *c)
 {
     char op[128];
     int room = options.per_room ? (int)(c - connections) / options.per_room : 0;
+    c->next_seq = room;
     int n = snprintf(op, sizeof(op), options.socketio ? "421[\"join-room\",\"bench-%d\"]" :
         "{\"type\":\"join\",\"id\":1,\"room\":\"bench-%d\"}", room);
     c->state = JOINING;
@@ -320,6 +351,12 @@ static void on_readable(struct connection *c)
     hold(c, input + used, n - used);
 }
 
+static int port_of(const struct connection *c)
+{
+    int i = (int)(c - connections);
+    return (int)options.ports[(c->publisher ? i - options.members : i) % options.port_count];
+}
+
 static void greet(struct connection *c)
 {
     if (options.raw) {
@@ -334,7 +371,7 @@ static void greet(struct connection *c)
     int n = snprintf(request, sizeof(request),
         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        "%s%s%s\r\n", options.path, options.port, token ? "Authorization: Bearer " : "",
+        "%s%s%s\r\n", options.path, port_of(c), token ? "Authorization: Bearer " : "",
         token ? token : "", token ? "\r\n" : "");
     send_bytes(c, request, n);
     c->state = UPGRADING;
@@ -355,7 +392,7 @@ static void on_connected(struct connection *c)
 
 static void open_connection(struct connection *c)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(options.port),
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port_of(c)),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (c->fd < 0)
@@ -393,6 +430,27 @@ static void open_all(void)
     }
 }
 
+/* Precise CPU time of all threads of a process. */
+static uint64_t cpu_ns(long pid)
+{
+    char path[300], text[128];
+    unsigned long long ns, sum = 0;
+    snprintf(path, sizeof(path), "/proc/%ld/task", pid);
+    DIR *tasks = opendir(path);
+    if (!tasks)
+        die("%s: %s", path, strerror(errno));
+    for (struct dirent *task; (task = readdir(tasks));) {
+        snprintf(path, sizeof(path), "/proc/%ld/task/%.20s/schedstat", pid, task->d_name);
+        FILE *f = task->d_name[0] == '.' ? NULL : fopen(path, "r");
+        if (f && fgets(text, sizeof(text), f) && sscanf(text, "%llu", &ns) == 1)
+            sum += ns;
+        if (f)
+            fclose(f);
+    }
+    closedir(tasks);
+    return sum;
+}
+
 struct cpu {
     double user, system;
 };
@@ -403,9 +461,9 @@ static struct cpu server_cpu(void)
     char path[64], text[1024];
     unsigned long user = 0, system = 0;
     struct cpu none = {0, 0};
-    if (!options.server_pid)
+    if (!options.pid_count)
         return none;
-    snprintf(path, sizeof(path), "/proc/%ld/stat", options.server_pid);
+    snprintf(path, sizeof(path), "/proc/%ld/stat", options.pids[0]);
     int fd = open(path, O_RDONLY);
     ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
     close(fd);
@@ -423,6 +481,9 @@ static struct cpu server_cpu(void)
 static void run_load(void)
 {
     struct cpu before = server_cpu();
+    uint64_t precise[SERVERS_MAX];
+    for (int i = 0; i < options.pid_count; i++)
+        precise[i] = cpu_ns(options.pids[i]);
     uint64_t start = now_ns(), end = start + options.seconds * 1000000000ull;
     publishing = true;
     fill_window();
@@ -435,12 +496,17 @@ static void run_load(void)
     }
     double seconds = (now_ns() - start) / 1e9;
     struct cpu after = server_cpu();
+    for (int i = 0; i < options.pid_count; i++)
+        precise[i] = cpu_ns(options.pids[i]) - precise[i];
     printf("{\"deliveries\":%llu,\"messages\":%llu,\"bytes\":%llu,\"seconds\":%.3f,"
-           "\"user\":%.2f,\"system\":%.2f,\"lastMeanUs\":%.1f,\"lastMaxUs\":%.1f}\n",
+           "\"user\":%.2f,\"system\":%.2f,\"lastMeanUs\":%.1f,\"lastMaxUs\":%.1f,\"cpuUs\":[",
         (unsigned long long)deliveries, (unsigned long long)done,
         (unsigned long long)delivered_bytes, seconds, after.user - before.user,
         after.system - before.system, done ? latency_sum_ns / 1e3 / done : 0.0,
         latency_max_ns / 1e3);
+    for (int i = 0; i < options.pid_count; i++)
+        printf("%s%.1f", i ? "," : "", precise[i] / 1e3);
+    printf("]}\n");
 }
 
 static void stay_idle(void)
@@ -479,15 +545,23 @@ static void read_tokens(const char *path)
     fclose(file);
 }
 
+static int read_numbers(const char *text, long *out)
+{
+    int n = 0;
+    for (char *end; *text && n < SERVERS_MAX; text = *end ? end + 1 : end)
+        out[n++] = strtol(text, &end, 10);
+    return n;
+}
+
 static void read_options(int argc, char **argv)
 {
     static const struct option known[] = {{"port", 1, NULL, 'p'}, {"path", 1, NULL, 'P'},
         {"members", 1, NULL, 'n'}, {"tokens", 1, NULL, 't'}, {"per-room", 1, NULL, 'k'},
         {"window", 1, NULL, 'w'}, {"seconds", 1, NULL, 's'}, {"size", 1, NULL, 'b'},
-        {"pid", 1, NULL, 'i'}, {"raw", 0, NULL, 'r'}, {"socketio", 0, NULL, 'S'}, {"idle", 0, NULL, 'I'}, {NULL, 0, NULL, 0}};
+        {"pid", 1, NULL, 'i'}, {"rooms", 1, NULL, 'R'}, {"raw", 0, NULL, 'r'}, {"socketio", 0, NULL, 'S'}, {"idle", 0, NULL, 'I'}, {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
         switch (c) {
-        case 'p': options.port = atoi(optarg); break;
+        case 'p': options.port_count = read_numbers(optarg, options.ports); break;
         case 'P': options.path = optarg; break;
         case 'n': options.members = atoi(optarg); break;
         case 't': read_tokens(optarg); break;
@@ -495,15 +569,18 @@ static void read_options(int argc, char **argv)
         case 'w': options.window = atoi(optarg); break;
         case 's': options.seconds = atoi(optarg); break;
         case 'b': options.size = atoi(optarg); break;
-        case 'i': options.server_pid = atol(optarg); break;
+        case 'i': options.pid_count = read_numbers(optarg, options.pids); break;
+        case 'R': options.rooms = atoi(optarg); break;
         case 'r': options.raw = true; break;
         case 'S': options.socketio = true; break;
         case 'I': options.idle = true; break;
         default: exit(2);
         }
-    if (!options.port || options.members < 1 || options.window < 1 ||
+    if (!options.port_count || options.members < 1 || options.rooms < 1 || options.window < 1 ||
         options.window > WINDOW_MAX || options.size < 12 || options.size > 60000)
-        die("--port is needed; --members and --window from 1, --size 12 to 60000");
+        die("--port is needed; --members, --rooms and --window from 1, --size 12 to 60000");
+    if (options.rooms > 1 && options.rooms * options.per_room > options.members)
+        die("--rooms takes --per-room, and enough members");
 }
 
 static void raise_file_limit(void)
@@ -518,12 +595,16 @@ int main(int argc, char **argv)
 {
     read_options(argc, argv);
     raise_file_limit();
-    connection_count = options.members + !options.idle;
+    connection_count = options.members + (options.idle ? 0 : options.port_count);
+    receivers = (uint32_t)(options.per_room ? options.per_room : options.members);
+    for (int i = 0; i < WINDOW_MAX; i++)
+        arrived[i] = receivers;
     connections = calloc(connection_count, sizeof(*connections));
     epoll_fd = epoll_create1(0);
     if (!connections || epoll_fd < 0)
         die("no memory");
-    connections[connection_count - 1].publisher = !options.idle;
+    for (int i = options.members; i < connection_count; i++)
+        connections[i].publisher = true;
     open_all();
     if (options.idle)
         stay_idle();

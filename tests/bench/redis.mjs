@@ -1,27 +1,39 @@
-// What a message costs through Redis, in CPU time of the nodes: published and received by one node with
-// 100 in flight, with and without the plugin (the difference is Redis' part); and 100 rooms of 10 members
-// over two nodes.   node tests/bench/redis.mjs
+// What a message costs through Redis, in CPU time: published and received by one node with 100 in flight,
+// against a program that does nothing else (baseline_redis.c) and against hubbub without Redis, all
+// measured alternately in one run; and 100 rooms of 10 members over two nodes.   node tests/bench/redis.mjs
 //
-// BUILD_DIR or HUBBUB_BIN pick the build; BENCH_MESSAGES (100,000) the size.
-import { readFileSync } from 'node:fs';
+// Nodes and the baseline are pinned to CPU 0, Redis and the load to CPU 1. BUILD_DIR or HUBBUB_BIN pick
+// the build, BENCH_SECONDS (3) and BENCH_ROUNDS (3) the size.
+import { execFile, execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 
+process.env.HUBBUB_LAUNCH = 'taskset -c 0';
 process.env.HUBBUB_WORKERS = '1';
-const { connect } = await import('../e2e/lib/client.mjs');
 const { startCluster, startRedis } = await import('../e2e/lib/redis.mjs');
-const { startHub } = await import('../e2e/lib/server.mjs');
-const { until } = await import('../e2e/lib/until.mjs');
+const { buildDir, startHub } = await import('../e2e/lib/server.mjs');
 
-const MESSAGES = Number(process.env.BENCH_MESSAGES) || 100_000;
-const IN_FLIGHT = 100;
-const ROOMS = [{ match: '*', join: 'anyone', publish: 'anyone', history: { messages: 100, age: '1h' } }];
+const SECONDS = Number(process.env.BENCH_SECONDS) || 3;
+const ROUNDS = Number(process.env.BENCH_ROUNDS) || 3;
+const IN_FLIGHT = 100, DATA_BYTES = 128;
+const CONFIG = { rooms: [{ match: '*', join: 'anyone', publish: 'anyone', history: { messages: 100, age: '1h' } }],
+    limits: { connections: 5000, connections_per_ip: 5000 } };
+const NO_HISTORY = { ...CONFIG, rooms: [{ match: '*', join: 'anyone', publish: 'anyone' }] };
 
-/** CPU time of a process in µs, from its threads' own clocks. */
-function cpu(pid) {
-    const ns = readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0];
-    const ticks = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-    return Math.max(Number(ns) / 1000, (Number(ticks[11]) + Number(ticks[12])) * 10_000);
+const median = list => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
+const run = promisify(execFile);
+
+async function measured(cpu, name, ...args) {
+    const { stdout } = await run('taskset', ['-c', cpu, join(buildDir, 'tests', 'bench', name), ...args.map(String)]);
+    const result = JSON.parse(stdout);
+    return { ...result, each: result.cpuUs.map(us => us / result.messages) };
 }
 
+const load = (hubs, redis, ...more) => measured(1, 'bench_load', '--port', hubs.map(hub => hub.port), '--pid',
+    [...hubs, ...redis ? [redis.process] : []].map(one => one.pid), '--seconds', SECONDS, '--window', IN_FLIGHT,
+    '--size', DATA_BYTES, ...more);
+
+/** Runs `body` with what it must clean up registered on a stand-in for a test. */
 async function withCleanup(body) {
     const tasks = [];
     try {
@@ -32,50 +44,62 @@ async function withCleanup(body) {
     }
 }
 
-/** Publishes n messages, IN_FLIGHT at a time over all writers. */
-async function publish(writers, rooms, n) {
-    let next = 0;
-    const one = async writer => {
-        for (let i; (i = next++) < n;)
-            await writer.publish(rooms[i % rooms.length], i, { echo: true });
-    };
-    await Promise.all(Array.from({ length: IN_FLIGHT }, (_, i) => one(writers[i % writers.length])));
+async function pinnedRedis(t) {
+    const redis = await startRedis(t);
+    execFileSync('taskset', ['-acp', '1', redis.process.pid], { stdio: 'ignore' });
+    return redis;
 }
 
-async function measure(hubs, members, writers, rooms, perMessage) {
-    const before = hubs.map(hub => cpu(hub.pid)), started = performance.now();
-    const count = () => members.reduce((sum, member) => sum + member.received.filter(m => m.type === 'message').length, 0);
-    await publish(writers, rooms, MESSAGES);
-    await until(() => count() >= MESSAGES * perMessage, () => `all messages, got ${count()}`, 60_000, 200);
-    const spent = hubs.reduce((sum, hub, i) => sum + cpu(hub.pid) - before[i], 0);
-    return { each: spent / MESSAGES, rate: MESSAGES / (performance.now() - started) * 1000 };
-}
-
-async function single(t, hub) {
-    const member = await connect(hub), writer = await connect(hub);
-    await member.join('r');
-    await publish([writer], ['r'], 2000);
-    member.received.length = 0;
-    return measure([hub], [member], [writer], ['r'], 1);
-}
-
-const tell = (what, { each, rate }) => console.log(`${what.padEnd(46)} ${each.toFixed(2).padStart(8)} µs CPU a message ${Math.round(rate).toString().padStart(8)} messages/s`);
-
-const alone = await withCleanup(async t => single(t, await startHub(t, { rooms: ROOMS })));
-tell('one node, 1 member, in process', alone);
-const shared = await withCleanup(async t => single(t, (await startCluster(t, await startRedis(t), 1, { rooms: ROOMS }))[0]));
-tell('one node, 1 member, through Redis', shared);
-console.log(`Redis' part: ${(shared.each - alone.each).toFixed(2)} µs`);
-await withCleanup(async t => {
-    const hubs = await startCluster(t, await startRedis(t), 2, { rooms: ROOMS });
-    const rooms = Array.from({ length: 100 }, (_, i) => `room-${i}`);
-    const members = [];
-    for (let i = 0; i < 10; i++) {
-        const member = await connect(hubs[i % 2]);
-        for (const room of rooms)
-            await member.join(room);
-        members.push(member);
-    }
-    const writers = await Promise.all(hubs.map(hub => connect(hub)));
-    tell('two nodes, 100 rooms x 10 members', await measure(hubs, members, writers, rooms, 10));
+const baseline = () => withCleanup(async t => measured(0, 'bench_baseline_redis', (await pinnedRedis(t)).port, SECONDS,
+    IN_FLIGHT, DATA_BYTES));
+const inProcess = () => withCleanup(async t => load([await startHub(t, CONFIG)], null, '--members', 1));
+const throughRedis = config => () => withCleanup(async t => {
+    const redis = await pinnedRedis(t);
+    return load(await startCluster(t, redis, 1, config), redis, '--members', 1);
 });
+
+const twoNodes = () => withCleanup(async t => {
+    const redis = await pinnedRedis(t), hubs = await startCluster(t, redis, 2, CONFIG);
+    const result = await load(hubs, redis, '--members', 1000, '--per-room', 10, '--rooms', 100);
+    const stats = await redis.command('INFO', 'commandstats');
+    return { ...result, script: Number(/cmdstat_evalsha:.*?usec_per_call=([\d.]+)/.exec(stats)[1]) };
+});
+
+async function one() {
+    const ways = { baseline, 'in process': inProcess, 'through Redis': throughRedis(CONFIG),
+        'without history': throughRedis(NO_HISTORY) };
+    const runs = Object.fromEntries(Object.keys(ways).map(name => [name, []]));
+    for (let round = 0; round < ROUNDS; round++)
+        for (const [name, measure] of Object.entries(ways))
+            runs[name].push((await measure()).each);
+    console.log(`1 node, 1 room, 1 member, ${IN_FLIGHT} in flight, ${DATA_BYTES} bytes of data; µs of CPU per message`);
+    const middle = {};
+    for (const [name, list] of Object.entries(runs)) {
+        middle[name] = median(list.map(each => each[0]));
+        const spread = list.map(each => each[0].toFixed(2)).join(' ');
+        const redis = list[0].length > 1 ? `   Redis ${median(list.map(each => each[1])).toFixed(2)}` : '';
+        console.log(`${name.padEnd(16)}${middle[name].toFixed(2).padStart(7)}   (${spread})${redis}`);
+    }
+    for (const name of ['through Redis', 'without history']) {
+        const part = middle[name] - middle['in process'];
+        console.log(`${name}: Redis' part ${part.toFixed(2)}, ${(part / middle.baseline).toFixed(2)} x the baseline; `
+            + `all ${(middle[name] / middle.baseline).toFixed(2)} x`);
+    }
+}
+
+async function many() {
+    const runs = [];
+    for (let round = 0; round < ROUNDS; round++)
+        runs.push(await twoNodes());
+    const nodes = median(runs.map(({ each }) => each[0] + each[1]));
+    console.log(`2 nodes, 100 rooms x 10 members, ${IN_FLIGHT} in flight: ${nodes.toFixed(2)} µs of CPU per message on both nodes, `
+        + `${(nodes / 10).toFixed(2)} per delivery; Redis ${median(runs.map(({ each }) => each[2])).toFixed(2)} µs, of which the script `
+        + `${median(runs.map(({ script }) => script)).toFixed(2)}; ${median(runs.map(r => r.messages / r.seconds)).toFixed(0)} messages/s`);
+}
+
+const wanted = process.argv.slice(2);
+if (wanted.length === 0 || wanted.includes('one'))
+    await one();
+if (wanted.length === 0 || wanted.includes('many'))
+    await many();
+process.exit();
