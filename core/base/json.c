@@ -239,6 +239,24 @@ bool json_key_eq(hb_str raw_key, hb_str plain)
     return at == plain.n;
 }
 
+static bool has_escape(hb_str raw)
+{
+    return raw.n > 0 && memchr(raw.p, '\\', raw.n);
+}
+
+bool json_keys_eq(hb_str raw_key, hb_str other_raw_key)
+{
+    if (!has_escape(other_raw_key))
+        return json_key_eq(raw_key, other_raw_key);
+    if (!has_escape(raw_key))
+        return json_key_eq(other_raw_key, raw_key);
+    struct buf plain = BUF_INIT;
+    json_string((hb_str){raw_key.p - 1, raw_key.n + 2}, &plain);
+    bool equal = json_key_eq(other_raw_key, buf_view(&plain));
+    buf_finish(&plain);
+    return equal;
+}
+
 /* Between the quotes of a string value; absent when it is none. */
 static hb_str unquote(hb_str value)
 {
@@ -274,9 +292,7 @@ bool json_string(hb_str value, struct buf *out)
 hb_str json_string_plain(hb_str value)
 {
     hb_str raw = unquote(value);
-    if (raw.p && memchr(raw.p, '\\', raw.n))
-        return (hb_str){NULL, 0};
-    return raw;
+    return has_escape(raw) ? (hb_str){NULL, 0} : raw;
 }
 
 bool json_int(hb_str value, int64_t *out)

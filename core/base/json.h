@@ -26,6 +26,11 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
  * On failure *at (may be NULL) is the offset of the fault. */
 enum json_status json_check(hb_str text, unsigned max_depth, size_t *at);
 
+/* JSON but for what json_check calls too deep (up to JSON_DEPTH_MAX) and for lone surrogates: it can be
+ * walked, and each value in it be checked for itself. A string with a lone surrogate decodes to what is
+ * no UTF-8. */
+bool json_walkable(hb_str text);
+
 /* The type of a checked value. */
 enum json_type json_type(hb_str value);
 
@@ -40,6 +45,8 @@ bool json_next_item(struct json_iter *it, hb_str *value);
 
 /* Compare a raw key (may hold escapes) with plain text. */
 bool json_key_eq(hb_str raw_key, hb_str plain);
+/* Compare two raw keys, whatever escapes they are written with. */
+bool json_keys_eq(hb_str raw_key, hb_str other_raw_key);
 /* The value of the first field of that name in a checked object, or absent. */
 hb_str json_get(hb_str checked_object, hb_str key);
 

@@ -5,6 +5,7 @@
 struct scan {
     const byte *end;
     unsigned depth, max_depth;
+    bool lone; /* half of a surrogate pair is fine */
     enum json_status status;
     const byte *fault;
     uint64_t objects[JSON_DEPTH_MAX / 64]; /* a bit per open level: an object, else an array */
@@ -47,11 +48,10 @@ static const byte *check_unicode_escape(struct scan *s, const byte *p)
     int32_t unit = hex4(p + 2, s->end);
     if (unit < 0)
         return fail(s, JSON_SYNTAX, p);
-    if (low_surrogate(unit))
-        return fail(s, JSON_SURROGATE, p);
-    if (!high_surrogate(unit))
+    if (s->lone || (!low_surrogate(unit) && !high_surrogate(unit)))
         return p + 6;
-    if (s->end - p < 8 || p[6] != '\\' || p[7] != 'u' || !low_surrogate(hex4(p + 8, s->end)))
+    if (low_surrogate(unit) || s->end - p < 8 || p[6] != '\\' || p[7] != 'u' ||
+        !low_surrogate(hex4(p + 8, s->end)))
         return fail(s, JSON_SURROGATE, p);
     return p + 12;
 }
@@ -241,21 +241,36 @@ static const byte *check_value(struct scan *s, const byte *p)
     return p;
 }
 
-enum json_status json_check(hb_str text, unsigned max_depth, size_t *at)
+static void check_text(struct scan *s, hb_str text)
 {
     const byte *start = (const byte *)(text.p ? text.p : "");
+    s->end = start + text.n;
+    s->depth = 0;
+    s->status = JSON_OK;
+    const byte *p = check_value(s, start);
+    if (!p)
+        return;
+    p = skip_space(p, s->end);
+    if (p < s->end)
+        fail(s, JSON_SYNTAX, p);
+}
+
+enum json_status json_check(hb_str text, unsigned max_depth, size_t *at)
+{
     struct scan s;
-    s.end = start + text.n;
-    s.depth = 0;
+    s.lone = false;
     s.max_depth = max_depth < JSON_DEPTH_MAX ? max_depth : JSON_DEPTH_MAX;
-    s.status = JSON_OK;
-    const byte *p = check_value(&s, start);
-    if (p) {
-        p = skip_space(p, s.end);
-        if (p < s.end)
-            fail(&s, JSON_SYNTAX, p);
-    }
+    check_text(&s, text);
     if (s.status != JSON_OK && at)
-        *at = (size_t)(s.fault - start);
+        *at = (size_t)(s.fault - (const byte *)(text.p ? text.p : ""));
     return s.status;
+}
+
+bool json_walkable(hb_str text)
+{
+    struct scan s;
+    s.lone = true;
+    s.max_depth = JSON_DEPTH_MAX;
+    check_text(&s, text);
+    return s.status == JSON_OK;
 }

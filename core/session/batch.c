@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 64 + 1 /* the array around the ops */ };
-
 struct batch {
     struct list in_session;
     struct session *ss;
@@ -16,6 +14,7 @@ struct batch {
     struct json_iter items;
     struct buf out;           /* the answer so far */
     struct native_scratch scratch;
+    bool checked;             /* each item is JSON within the bounds */
     bool running, answered, stopped;
     hb_event stop;            /* the error that the rest gets; its text is in `why` */
     char why[160];
@@ -54,12 +53,18 @@ static void respond(struct batch *b)
     destroy(b);
 }
 
+static hb_code decode(struct batch *b, hb_str item, hb_op *f, const char **sentence)
+{
+    return b->checked ? native_decode_checked(item, &b->scratch, f, sentence)
+                      : native_decode(item, &b->scratch, f, sentence);
+}
+
 /* An item that is not run any more: the same error as the one that stopped the batch. */
 static void refuse_item(struct batch *b, hb_str item)
 {
     hb_op f;
     const char *sentence;
-    native_decode_checked(item, &b->scratch, &f, &sentence);
+    decode(b, item, &f, &sentence);
     hb_event ev = b->stop;
     ev.kind = f.id.p ? HB_EV_REPLY : HB_EV_ERROR;
     ev.id = f.id;
@@ -71,7 +76,7 @@ static void run_item(struct batch *b, hb_str item)
     hb_op f;
     const char *sentence;
     b->answered = false;
-    hb_code code = native_decode_checked(item, &b->scratch, &f, &sentence);
+    hb_code code = decode(b, item, &f, &sentence);
     if (code == HB_OK)
         ops_input(b->ss, &f, OP_BATCH, b);
     else
@@ -118,7 +123,9 @@ void batch_run(struct session *ss, hb_request *req)
 {
     const struct io_ops *io = ss->s->hub->io;
     hb_str body = str_trim(req->body);
-    if (json_check(body, DEPTH_MAX, NULL) != JSON_OK) {
+    bool single = body.n == 0 || body.p[0] != '[';
+    bool checked = json_check(body, NATIVE_DEPTH_MAX + !single, NULL) == JSON_OK;
+    if (!checked && !json_walkable(body)) {
         io->respond_error(req, HB_BAD_REQUEST, HB_STR("the body is one op or an array of ops, as JSON"), 0);
         return;
     }
@@ -128,13 +135,13 @@ void batch_run(struct session *ss, hb_request *req)
         return;
     }
     memset(b, 0, sizeof(*b));
-    bool single = json_type(body) != JSON_ARRAY;
     b->n_body = body.n + (single ? 2 : 0);
     memcpy(b->body + single, body.p, body.n);
     if (single) {
         b->body[0] = '[';
         b->body[b->n_body - 1] = ']';
     }
+    b->checked = checked;
     b->ss = ss;
     b->req = req;
     b->items = json_iter((hb_str){b->body, b->n_body});

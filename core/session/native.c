@@ -2,9 +2,10 @@
 #include "base/json.h"
 #include "base/metrics_core.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include <string.h>
 
-enum { DEPTH_MAX = 64, ID_MAX_BYTES = 64 };
+enum { ID_MAX_BYTES = 64 };
 
 /* --- decoding --------------------------------------------------------------------------------- */
 
@@ -43,7 +44,7 @@ static bool seen_before(hb_str object, hb_str raw_key, const char *value_at)
     for (struct json_iter it = json_iter(object); json_next_field(&it, &key, &value);) {
         if (value.p == value_at)
             return false;
-        if (str_eq(key, raw_key))
+        if (json_keys_eq(key, raw_key))
             return true;
     }
     return false;
@@ -83,20 +84,34 @@ static bool string_field(hb_str value, struct native_scratch *scratch, hb_str *o
     return true;
 }
 
+static bool id_string(hb_str value)
+{
+    hb_str plain = json_string_plain(value);
+    if (plain.p)
+        return utf8_name(plain, 0, ID_MAX_BYTES);
+    struct buf text = BUF_INIT;
+    bool ok = json_string(value, &text) && utf8_name(buf_view(&text), 0, ID_MAX_BYTES);
+    buf_finish(&text);
+    return ok;
+}
+
+/* Of any size within the bound: it goes back as it came. */
+static bool id_integer(hb_str value)
+{
+    if (json_type(value) != JSON_NUMBER || value.n > ID_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < value.n; i++)
+        if (strchr(".eE", value.p[i]))
+            return false;
+    return true;
+}
+
 static bool id_field(hb_str value, hb_op *op)
 {
-    int64_t number;
     if (!value.p)
         return true;
-    if (json_type(value) == JSON_STRING) {
-        struct buf text = BUF_INIT;
-        bool ok = json_string(value, &text) && text.n <= ID_MAX_BYTES;
-        buf_finish(&text);
-        if (!ok)
-            return false;
-    } else if (!json_int(value, &number)) {
+    if (!id_string(value) && !id_integer(value))
         return false;
-    }
     op->id = value;
     op->wants_reply = true;
     return true;
@@ -152,6 +167,14 @@ static const char *decode_fields(const struct fields *f, struct native_scratch *
     return NULL;
 }
 
+/* Whatever else is wrong with an op: who asked is answered. */
+static hb_code bad_op(hb_str json, hb_op *op)
+{
+    if (json_type(json) == JSON_OBJECT)
+        id_field(json_get(json, HB_STR("id")), op);
+    return HB_BAD_REQUEST;
+}
+
 hb_code native_decode_checked(hb_str json, struct native_scratch *scratch, hb_op *op, const char **sentence)
 {
     struct fields f;
@@ -162,14 +185,14 @@ hb_code native_decode_checked(hb_str json, struct native_scratch *scratch, hb_op
         return HB_BAD_REQUEST;
     *sentence = split(json, &f);
     if (*sentence)
-        return HB_BAD_REQUEST;
+        return bad_op(json, op);
     buf_clear(&scratch->text);
     if (!buf_reserve(&scratch->text, json.n)) {
         *sentence = "out of memory";
         return HB_UNAVAILABLE;
     }
     if (!id_field(f.value[F_ID], op)) {
-        *sentence = "id is an integer or a string of at most 64 bytes";
+        *sentence = "id is an integer or a string, of at most 64 bytes without control characters";
         return HB_BAD_REQUEST;
     }
     hb_code code = decode_type(f.value[F_TYPE], scratch, op, sentence);
@@ -181,20 +204,16 @@ hb_code native_decode_checked(hb_str json, struct native_scratch *scratch, hb_op
 
 hb_code native_decode(hb_str json, struct native_scratch *scratch, hb_op *op, const char **sentence)
 {
+    enum json_status status = json_check(json, NATIVE_DEPTH_MAX, NULL);
+    json = str_trim(json);
+    if (status == JSON_OK)
+        return native_decode_checked(json, scratch, op, sentence);
     memset(op, 0, sizeof(*op));
-    switch (json_check(json, DEPTH_MAX, NULL)) {
-    case JSON_OK:
-        return native_decode_checked(str_trim(json), scratch, op, sentence);
-    case JSON_TOO_DEEP:
-        *sentence = "JSON nested too deep";
-        return HB_BAD_REQUEST;
-    case JSON_SURROGATE:
-        *sentence = "half of a surrogate pair";
-        return HB_BAD_REQUEST;
-    default:
-        *sentence = "this is not JSON";
-        return HB_BAD_REQUEST;
-    }
+    op->size = sizeof(*op);
+    *sentence = status == JSON_TOO_DEEP ? "JSON nested too deep"
+        : status == JSON_SURROGATE      ? "half of a surrogate pair"
+                                        : "this is not JSON";
+    return json_walkable(json) ? bad_op(json, op) : HB_BAD_REQUEST;
 }
 
 /* --- encoding --------------------------------------------------------------------------------- */

@@ -5,6 +5,8 @@
 #include "base/buf.h"
 #include <hubbub/transport.h>
 
+enum { NATIVE_DEPTH_MAX = 64 };
+
 /* Memory of decoded strings that had escapes; reused from op to op. */
 struct native_scratch {
     struct buf text;
@@ -13,7 +15,7 @@ struct native_scratch {
 /* Decode one op. Strings are borrowed from `json` or from `scratch`. On failure the code, a sentence,
  * and `op->id` if one could be read. */
 hb_code native_decode(hb_str json, struct native_scratch *scratch, hb_op *op, const char **sentence);
-/* The same for a value that is known to be JSON (an item of a batch). */
+/* The same for a value that json_check passed with NATIVE_DEPTH_MAX (an item of a batch). */
 hb_code native_decode_checked(hb_str json, struct native_scratch *scratch, hb_op *op, const char **sentence);
 
 /* Append the event as JSON text; nothing for events that have no native form. */

@@ -5,6 +5,7 @@ import test from 'node:test';
 import { connect, open, refused } from './lib/client.mjs';
 import { SECRET, mint, tokenFor } from './lib/jwt.mjs';
 import { buildDir, startHub } from './lib/server.mjs';
+import { connectSse } from './lib/sse.mjs';
 import { until } from './lib/until.mjs';
 
 const jwt = (options = {}) => ({ 'auth-jwt': { secret: SECRET, algorithms: ['HS256'], ...options } });
@@ -84,6 +85,65 @@ test('what is no op gets an error, with the id where there is one', async t => {
     await error(`{"type":"ping","id":"${'i'.repeat(65)}"}`, 'bad_request');
     await a.fails({ type: 'nonsense' }, 'unknown_type');
     await a.fails({ type: 'call', event: 'who' }, 'not_found');
+});
+
+const nested = depth => '['.repeat(depth) + ']'.repeat(depth);
+
+test('an id comes back as it was sent, and is within its bounds', async t => {
+    const hub = await startHub(t);
+    const a = await connect(hub);
+    const answers = async text => {
+        const before = a.received.length;
+        a.send(`{"type":"ping","id":${text}}`);
+        await until(() => a.received.length > before, text);
+        return a.received[before];
+    };
+    for (const id of [0, -1, '', 'a b', 'é'.repeat(32), '😀'])
+        assert.deepEqual(await answers(JSON.stringify(id)), { type: 'reply', id, ok: true });
+    let text;
+    a.socket.on('message', data => { text = data.toString(); });
+    for (const id of ['12345678901234567890', '-0', '9'.repeat(64), '"\\u00e9"']) {
+        await answers(id);
+        assert.equal(text, `{"type":"reply","id":${id},"ok":true}`);
+    }
+    for (const id of ['1.0', '1e3', '9'.repeat(65), 'null', 'true', '[]', '{}', '"a\\nb"', '"\\u0000"', '"\\u0085"',
+        `"${'é'.repeat(32)}x"`])
+        assert.equal((await answers(id)).error.code, 'bad_request', id);
+});
+
+test('whatever is wrong with an op, its id is answered', async t => {
+    const hub = await startHub(t);
+    const a = await connect(hub);
+    const bad = ['"x":1,"x":2', '"x\\u0041":1,"xA":2', '"x":"\\ud800"', '"\\udc00":1', `"data":${nested(64)}`,
+        `"data":${nested(900)}`, Array.from({ length: 70 }, (_, i) => `"k${i}":1`).join()];
+    for (const [id, fault] of bad.entries()) {
+        a.send(`{${fault},"type":"ping","id":${id}}`);
+        assert.equal((await a.next(m => m.id === id)).error.code, 'bad_request', fault);
+        await a.sync();
+    }
+    a.send('{"type":"ping","id":"x","id":"y"}');
+    assert.equal((await a.next(m => m.type === 'reply')).error.code, 'bad_request');
+    a.send(`{"type":"ping","id":64,"x":${nested(63)}}`);
+    assert.equal((await a.next(m => m.id === 64)).ok, true);
+});
+
+test('what is wrong in one op of a POST leaves the others alone', async t => {
+    const hub = await startHub(t);
+    const a = await connectSse(hub, { rooms: ['r'] });
+    const post = async body => {
+        const answer = await a.send(body, { headers: { 'Content-Type': 'application/json' } });
+        assert.equal(answer.status, 200, answer.text);
+        return answer.json.map(reply => reply.ok ? 'ok' : reply.error.code);
+    };
+    const ping = (id, more) => `{"type":"ping","id":${id},"x":${more}}`;
+    assert.deepEqual(await post(`[${ping(1, '"\\ud800"')},${ping(2, nested(63))},${ping(3, nested(64))},${ping(4, '1')}]`),
+        ['bad_request', 'ok', 'bad_request', 'ok']);
+    assert.deepEqual(await post(ping(1, nested(63))), ['ok']);
+    assert.deepEqual(await post(ping(1, nested(64))), ['bad_request']);
+    assert.deepEqual(await post('[5,[],null]'), ['bad_request', 'bad_request', 'bad_request']);
+    assert.deepEqual(await post('[]'), []);
+    for (const body of ['', '[', '{"type":"ping"}{}', '"\\u12"', Buffer.from([0x22, 0xff, 0x22])])
+        assert.equal((await a.send(body, { headers: { 'Content-Type': 'application/json' } })).status, 400);
 });
 
 test('the rules of a room decide who joins and publishes', async t => {

@@ -76,6 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t at = 0;
     enum json_status status = json_check(text, DEPTH, &at);
     HOLDS(at <= size);
+    HOLDS(status != JSON_OK || json_walkable(text));
+    HOLDS(status != JSON_SYNTAX || !json_walkable(text));
     compare_with_jansson(text, status);
     walk_unchecked(text);
     if (status == JSON_OK) {

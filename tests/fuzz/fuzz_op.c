@@ -58,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         HOLDS(op.type != HB_OP_NONE);
     } else {
         HOLDS(sentence && *sentence);
+        check_reply(&op);
     }
     cursor_find(text, HB_STR("lobby"), &pos);
     return 0;
