@@ -228,6 +228,8 @@ typedef struct hb_command {
     int (*run)(const hb_ctx *ctx, int argc, char **argv);
 } hb_command;
 
+/* What a shared object exports, under the name `hubbub_module`. It and all that it points at live as
+ * long as the object is loaded. A function that is NULL is not called. */
 typedef struct hb_module {
     uint32_t abi;  /* HB_ABI */
     uint32_t size; /* sizeof(hb_module) */
@@ -239,12 +241,15 @@ typedef struct hb_module {
     const hb_transport *transport;
     const hb_backend *backend;
     const hb_command *commands; /* ends with a NULL name; NULL: none */
-    /* Control thread, before any worker runs. Return 0, or -1 with a sentence in `error`. */
+    /* Control thread, before any worker runs. Return 0, or -1 with a sentence in `error` (of
+     * error_size bytes, NUL-terminated): the server does not start, finish is not called. */
     int (*init)(const hb_ctx *ctx, void **self, char *error, size_t error_size);
-    /* Control thread: would these options do? Also called by `hubbub check`, without init. */
+    /* Control thread: would these options do? 0, or -1 as above. Before init, before each reload,
+     * and in `hubbub check`, where nothing else of the module is called. */
     int (*check)(const hb_host *host, const void *options, char *error, size_t error_size);
     void (*finish)(const hb_ctx *ctx); /* control thread, after all workers ended */
-    /* Each worker's thread, before its first and after its last session. */
+    /* Each worker's thread, before its first and after its last session. Return 0, or -1: the server
+     * does not start, worker_finish is not called for this one. */
     int (*worker_init)(const hb_ctx *ctx, void **local);
     void (*worker_finish)(const hb_ctx *ctx);
     /* Each worker's thread: ctx->options is new from this call on. */
@@ -259,11 +264,12 @@ typedef struct hb_module {
 
 typedef enum hb_log_level { HB_LOG_DEBUG, HB_LOG_INFO, HB_LOG_WARN, HB_LOG_ERROR } hb_log_level;
 
-/* A timer of a module, embedded in memory of its own; zero it once before the first use. */
+/* A timer of a module, embedded in memory of its own, which must outlive it: cancel it first. Zero it
+ * once before the first use. */
 typedef struct hb_timer {
-    void *reserved[4];
-    void (*fire)(const hb_ctx *ctx, struct hb_timer *t);
-    void *owner;
+    void *reserved[4]; /* the host's */
+    void (*fire)(const hb_ctx *ctx, struct hb_timer *t); /* once for each timer_set; may set it again */
+    void *owner;       /* the module's */
 } hb_timer;
 
 typedef enum hb_watch { HB_WATCH_NONE = 0, HB_WATCH_READ = 1, HB_WATCH_WRITE = 2 } hb_watch;
@@ -274,9 +280,9 @@ typedef struct hb_session_info {
     hb_sid sid;
     hb_str id;        /* public id */
     hb_str user;      /* absent: anonymous */
-    hb_str remote;
-    hb_str transport;
-    hb_str token_id;
+    hb_str remote;    /* its IP address as text */
+    hb_str transport; /* its name */
+    hb_str token_id;  /* jti; absent: none */
     int64_t opened_ts; /* ms since 1970 */
     int64_t issued_at; /* of its token, seconds since 1970; 0: unknown */
     int64_t expires_at; /* of its token, likewise: when the session ends; 0: never */
@@ -284,51 +290,63 @@ typedef struct hb_session_info {
 
 /*
  * What a module may call. Threads: [w] a worker's thread, from within a callback; [c] the control
- * thread; [any].
+ * thread; [any]. What is handed over is copied before the call returns. What acts on a session or a
+ * room goes by mail and happens soon, in the order of the calls; a session that is gone by then, or
+ * never was, is no fault.
  */
 struct hb_host {
     uint32_t abi, size;
     const hb_net *net;     /* for transports */
     const hb_store *store; /* for backends */
 
-    /* [any] One line in the log; `cause` a short fixed word; lines of one cause are limited. */
+    /* [any] One line in the log; `cause` a short fixed word; of one cause there are so many lines a
+     * second, and then how many more there were. */
     void (*log)(const hb_ctx *ctx, hb_log_level level, const char *cause, const char *sentence);
-    /* [any] */
+    /* [any] The clocks. */
     uint64_t (*now_ms)(void);   /* monotonic */
     int64_t (*wall_ms)(void);   /* since 1970 */
 
     /* [w] Inside a hook, before returning HB_LATER; `ev` is the hook's event. NULL when the session
      * is being torn down: then deny. */
     hb_ticket *(*later)(const hb_ctx *ctx, void *ev);
-    /* [any] Exactly once for each ticket; consumes it. verdict is NEXT, ALLOW or DENY. */
+    /* [any] Exactly once for each ticket; consumes it. verdict is NEXT, ALLOW or DENY; outcome NULL:
+     * nothing to say besides. */
     void (*complete)(hb_ticket *ticket, hb_verdict verdict, const hb_outcome *outcome);
 
-    /* [w] */
+    /* [w] Fills in `out`, whose size the caller has set. */
     void (*session_info)(const hb_session *session, hb_session_info *out);
     hb_session *(*session_find)(const hb_ctx *ctx, hb_sid sid); /* NULL: gone, or not of this worker */
+    /* The module's own pointer on it, NULL at first; itself NULL without hb_module.session_slot. */
     void **(*session_slot)(const hb_ctx *ctx, hb_session *session);
     bool (*session_is_member)(hb_session *session, hb_str room);
-    /* [any] Send an event of one's own to one session: {"type":"message","room":null,…}. */
+    /* [any] Send an event of one's own to one session: {"type":"message","room":null,…}. data: JSON
+     * text, passed on unchecked; absent: null. */
     void (*session_emit)(const hb_ctx *ctx, hb_sid sid, hb_str event, hb_str data);
     /* [any] Close with `bye`; close code 4003 (KICKED), 4001 (EXPIRED), 4029 (RATE). */
     void (*session_kick)(const hb_ctx *ctx, hb_sid sid, hb_end why, hb_str reason);
-    /* [any] Server-side join and leave. */
+    /* [any] Server-side join and leave: no hook with a verdict is asked, no rule of the room. */
     void (*session_join)(const hb_ctx *ctx, hb_sid sid, hb_str room);
     void (*session_leave)(const hb_ctx *ctx, hb_sid sid, hb_str room);
-    /* [any] Publish as the server, to a room or "@user"; key may be absent. */
+    /* [any] Publish as the server, to a room or "@user": no hook is asked. data: JSON text, passed on
+     * unchecked; key may be absent. A message that the backend did not take is told in the log. */
     void (*publish)(const hb_ctx *ctx, hb_str room, hb_str event, hb_str data, hb_str key);
 
     /* [w,c] Timers of this thread. Setting again moves; cancelling an unset one is harmless. */
     void (*timer_set)(const hb_ctx *ctx, hb_timer *t, uint64_t after_ms);
     void (*timer_cancel)(const hb_ctx *ctx, hb_timer *t);
-    /* [w,c] Watch a descriptor of one's own on this thread's loop; NONE forgets it (before close!). */
+    /* [w,c] Watch a descriptor of one's own on this thread's loop, for `what` (enum hb_watch, ored),
+     * until it is told otherwise; NONE forgets it (before close!). `ready` is called as long as it
+     * is readable or writable. 0, or -1 with errno. */
     int (*watch)(const hb_ctx *ctx, int fd, int what,
         void (*ready)(const hb_ctx *ctx, int fd, int what, void *arg), void *arg);
-    /* [any] Run fn on that worker's thread (-1: the control thread); `arg` is owned by fn. */
+    /* [any] Run fn on that worker's thread (-1: the control thread), in the order of the posts; `arg`
+     * is owned by fn. Not run when the process ends first. */
     void (*post)(const hb_ctx *ctx, int worker, void (*fn)(const hb_ctx *ctx, void *arg), void *arg);
-    int (*workers)(void);
+    int (*workers)(void); /* [any] how many: they are 0..n-1 */
 
-    /* [c, in init] Metrics: name and help as in Prometheus; label is "name=\"value\"" or NULL. */
+    /* [c, in init] Metrics: name and help as in Prometheus; label is "name=\"value\"" or NULL. The
+     * series' number; 0: refused (a bad name, another kind under that name, too many), and counting
+     * it is harmless. */
     int (*metric)(const hb_ctx *ctx, const char *name, const char *help, const char *label, bool counter);
     /* [w,c] Add to a counter or gauge of this thread. */
     void (*count)(const hb_ctx *ctx, int metric, int64_t n);
