@@ -373,7 +373,7 @@ static void verify_once(const struct config *c, size_t i, struct errors *errors)
 {
     const struct config_alert *a = &c->alerts.items[i];
     for (size_t j = 0; j < i; j++)
-        if (*a->alert && strcmp(a->alert, c->alerts.items[j].alert) == 0)
+        if (c->alerts.items[j].node && *a->alert && strcmp(a->alert, c->alerts.items[j].alert) == 0)
             errors_at(errors, find(a->node, "alert"), "'alert': there are two of that name");
 }
 

@@ -366,6 +366,8 @@ TEST(alert_rules_have_one_condition)
         "1:37: 'metric': expected a metric, name or name{label=\"value\"}");
     refuses("alerts: {rules: [{alert: A, metric: m, above: 1}, {alert: A, metric: m, above: 2}]}\n",
         "1:59: 'alert': there are two of that name");
+    refuses("alerts: {rules: [text, {alert: A, metric: m, above: 1}]}\n",
+        "1:18: 'alerts.rules': expected a list of maps, not 'text'");
     CHECK_INT(alert("of: 'n{a=\"b\",c=\"d\"}', rate: 1m, above: 0.1")->kind, ALERT_RATE);
     CHECK_INT(alert("collapse: {over: 10s}")->kind, ALERT_COLLAPSE);
     CHECK_INT(alert("rate: 1m, spike: {}")->kind, ALERT_SPIKE);
