@@ -101,15 +101,19 @@ void admin_revoke(struct admin_call *call)
 
 void admin_reload(struct admin_call *call)
 {
-    struct buf why = BUF_INIT;
+    struct buf out = BUF_INIT, answer = BUF_INIT;
     log_write(LOG_INFO, "admin", "reload");
-    if (server_reload(&why)) {
-        admin_json(call, 200, HB_STR("{\"reloaded\":true}\n"));
+    if (server_reload(&out)) {
+        buf_lit(&answer, "{\"reloaded\":true,\"changed\":");
+        buf_json_str(&answer, buf_view(&out));
+        buf_lit(&answer, "}\n");
+        admin_json(call, 200, buf_view(&answer));
     } else {
-        buf_char(&why, '\0');
-        admin_error(call, HB_BAD_REQUEST, why.p);
+        buf_char(&out, '\0');
+        admin_error(call, HB_BAD_REQUEST, out.p);
     }
-    buf_finish(&why);
+    buf_finish(&out);
+    buf_finish(&answer);
 }
 
 void admin_drain(struct admin_call *call)

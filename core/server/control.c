@@ -91,14 +91,15 @@ static void log_error(const struct error *e)
 static void reload(struct server *s)
 {
     struct errors errors;
+    struct buf changed = BUF_INIT;
     errors_init(&errors);
     system_notify("RELOADING=1");
-    if (!reload_begin(s, &errors)) {
+    if (!reload_begin(s, &errors, &changed))
         log_write(LOG_ERROR, "reload", "nothing was changed: %zu mistakes", errors.fatal);
-        for (size_t i = 0; i < errors.n; i++)
-            log_error(&errors.items[i]);
-    }
+    for (size_t i = 0; i < errors.n; i++)
+        log_error(&errors.items[i]);
     errors_finish(&errors);
+    buf_finish(&changed);
     system_notify("READY=1");
 }
 
@@ -138,17 +139,17 @@ void control_run(struct server *s)
     h2o_socket_close(control.signal_sock);
 }
 
-bool server_reload(struct buf *why)
+bool server_reload(struct buf *out)
 {
     struct errors errors;
     errors_init(&errors);
-    bool ok = reload_begin(&server, &errors);
-    for (size_t i = 0; i < errors.n; i++) {
+    bool ok = reload_begin(&server, &errors, out);
+    for (size_t i = 0; !ok && i < errors.n; i++) {
         const struct error *e = &errors.items[i];
         if (!e->warning && e->line)
-            buf_printf(why, "%s:%u:%u: %s\n", e->file, e->line, e->column, e->message);
+            buf_printf(out, "%s:%u:%u: %s\n", e->file, e->line, e->column, e->message);
         else if (!e->warning)
-            buf_printf(why, "%s: %s\n", e->file, e->message);
+            buf_printf(out, "%s: %s\n", e->file, e->message);
     }
     errors_finish(&errors);
     return ok;

@@ -8,8 +8,8 @@
 
 /* Serve until drained. */
 void control_run(struct server *s);
-/* reload.c. See server_reload. */
-bool reload_begin(struct server *s, struct errors *errors);
+/* reload.c. See server_reload; the keys that change are appended to `changed`. */
+bool reload_begin(struct server *s, struct errors *errors, struct buf *changed);
 /* drain.c: begin, and when it has begun leave at once. */
 void drain_begin(struct server *s);
 bool drain_done(const struct server *s);

@@ -4,6 +4,7 @@
  * while running makes the whole reload fail.
  */
 #include "base/log.h"
+#include "conf/changes.h"
 #include "plugin/run.h"
 #include "server/control.h"
 #include "server/system.h"
@@ -16,6 +17,7 @@
 static struct {
     struct config *before; /* freed when all workers have let go of it */
     int waiting;           /* workers that have not; 0: no reload under way */
+    struct buf changed;    /* the keys that differ */
 } under_way;
 
 /* ---- what takes a restart ---- */
@@ -63,7 +65,9 @@ static void on_taken(struct worker *control, void *arg)
     if (under_way.before != server.first_config) /* modules may point into that one */
         config_free(under_way.before);
     under_way.before = NULL;
-    log_write(LOG_INFO, "reload", "the new configuration is in force");
+    log_write(LOG_INFO, "reload", "the new configuration is in force; changed: %.*s",
+        (int)under_way.changed.n, under_way.changed.p);
+    buf_finish(&under_way.changed);
 }
 
 static void take(struct worker *w, void *arg)
@@ -79,12 +83,26 @@ static void take(struct worker *w, void *arg)
     worker_call(s->workers[s->n_workers], on_taken, NULL);
 }
 
+static void note_changes(const struct config *before, const struct config *next, const struct tls_set *tls)
+{
+    struct buf *out = &under_way.changed;
+    buf_finish(out);
+    config_changes(before, next, out);
+    if (tls_differs(tls)) {
+        buf_lit(out, out->n > 0 ? ", " : "");
+        buf_lit(out, "certificates");
+    }
+    if (out->n == 0)
+        buf_lit(out, "nothing");
+}
+
 static void publish(struct server *s, struct config *next, const struct modules_plan *plan,
     const struct tls_set *tls)
 {
     struct worker *control = s->workers[s->n_workers];
     under_way.before = s->config;
     under_way.waiting = s->n_workers;
+    note_changes(s->config, next, tls);
     s->config = next;
     control->shard.config = next;
     tls_use(tls);
@@ -98,7 +116,7 @@ static void publish(struct server *s, struct config *next, const struct modules_
         worker_call(s->workers[i], take, NULL);
 }
 
-bool reload_begin(struct server *s, struct errors *errors)
+bool reload_begin(struct server *s, struct errors *errors, struct buf *changed)
 {
     struct tls_set tls;
     struct modules_plan *plan = mem_zalloc(sizeof *plan);
@@ -113,10 +131,12 @@ bool reload_begin(struct server *s, struct errors *errors)
         ok = modules_plan(s->modules, next, plan, errors) && errors->fatal == 0;
     }
     ok = ok && tls_load(next, &tls, errors);
-    if (ok)
+    if (ok) {
         publish(s, next, plan, &tls);
-    else
+        buf_str(changed, buf_view(&under_way.changed));
+    } else {
         config_free(next);
+    }
     free(plan);
     return ok;
 }

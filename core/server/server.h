@@ -41,7 +41,8 @@ struct server_status {
 void server_status(struct server_status *out);
 /* As SIGTERM. */
 void server_drain(void);
-/* As SIGHUP. False, and what is wrong appended to `why` a line each, when nothing was changed. */
-bool server_reload(struct buf *why);
+/* As SIGHUP. True: the keys that change are appended to `out`, with ", " between. False: what is wrong,
+ * a line each, and nothing was changed. */
+bool server_reload(struct buf *out);
 
 #endif

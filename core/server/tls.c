@@ -75,6 +75,16 @@ void tls_use(const struct tls_set *set)
     in_force = u;
 }
 
+bool tls_differs(const struct tls_set *set)
+{
+    for (int i = 0; i < TLS_LISTENERS_MAX; i++) {
+        SSL_CTX *now = in_force->set.contexts[i], *next = set->contexts[i];
+        if (now && next && X509_cmp(SSL_CTX_get0_certificate(now), SSL_CTX_get0_certificate(next)) != 0)
+            return true;
+    }
+    return false;
+}
+
 SSL_CTX *tls_context(int listener)
 {
     return in_force->set.contexts[listener];

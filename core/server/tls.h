@@ -20,6 +20,8 @@ bool tls_load(const struct config *config, struct tls_set *out, struct errors *e
 void tls_free(struct tls_set *set);
 /* Put a set in force; the one before lives on, as handshakes may be using it, until tls_finish. */
 void tls_use(const struct tls_set *set);
+/* Does it have other certificates than the set in force? */
+bool tls_differs(const struct tls_set *set);
 /* The one in force for a listener: control thread, or workers while they start or reload. */
 SSL_CTX *tls_context(int listener);
 void tls_finish(void);

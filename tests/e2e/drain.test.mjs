@@ -91,8 +91,9 @@ test('a reload changes the history of rooms that are open, without dropping a co
     const use = async rooms => {
         const since = hub.stderr.length;
         hub.configure({ ...hub.config, rooms });
-        assert.equal((await post(hub, '/api/v1/reload')).status, 200);
-        await hub.logged(/reload the new configuration is in force/, { since });
+        const answer = await post(hub, '/api/v1/reload');
+        assert.deepEqual([answer.status, answer.json], [200, { reloaded: true, changed: 'rooms' }]);
+        await hub.logged(/reload the new configuration is in force; changed: rooms/, { since });
     };
     await use(ROOM({ history: { messages: 5, age: '5m' } }));
     assert.deepEqual(await read(), [15, 16, 17, 18, 19]);

@@ -1,4 +1,5 @@
 #include "base/str.h"
+#include "conf/changes.h"
 #include "conf/config.h"
 #include "conf/parse.h"
 #include "unit.h"
@@ -419,4 +420,31 @@ TEST(options_of_a_drop_in_stand_beside_it)
     snprintf(path, sizeof(path), "%s/a.yaml", folder);
     unlink(path);
     rmdir(folder);
+}
+
+static void changes(const char *before, const char *after, const char *want)
+{
+    struct buf out = BUF_INIT;
+    errors_finish(&errors);
+    struct config *a = config_parse("/tmp/a.yaml", str_of(before), &errors);
+    struct config *b = config_parse("/tmp/a.yaml", str_of(after), &errors);
+    if (!a || !b)
+        unit_fail(__FILE__, __LINE__, "%s | %s: %s", before, after, errors.items[0].message);
+    config_changes(a, b, &out);
+    CHECK_STR(buf_view(&out), want);
+    buf_finish(&out);
+    config_free(a);
+    config_free(b);
+}
+
+TEST(changes_are_named_by_their_keys)
+{
+    changes("limits: {outbox: 1MiB}", "limits: {outbox: 1MiB}", "");
+    changes("limits: {outbox: 1MiB}", "limits: {outbox: 2MiB}", "limits.outbox");
+    changes("limits: {outbox: 1MiB}\nlog: {level: info}", "log: {level: warn}", "limits.outbox, log.level");
+    changes("log: {level: info, format: text}", "log: {format: text, level: info}", "");
+    changes("rooms: [{match: a}, {match: b}]", "rooms: [{match: b}, {match: a}]", "rooms");
+    changes("", "alerts: {rules: []}", "alerts.rules");
+    changes("transports: {longpoll: {wait: 20s}}", "transports: {longpoll: {wait: 10s}}", "transports.longpoll.wait");
+    changes("admin: {token: secret-1}", "admin: {token: secret-2}", "admin.token");
 }
