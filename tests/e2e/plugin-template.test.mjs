@@ -116,10 +116,16 @@ test('a plugin that others could write to is not loaded', async t => {
     const config = join(place.work, 'hubbub.yaml');
     writeFileSync(config, `plugins: {drop_in: [${dropIn}]}\n`);
     assert.equal((await runHub(['check', '-c', config])).code, 0);
-    place.sh(`chmod o+w ${dropIn}`);
-    const { code, stderr } = await runHub(['check', '-c', config]);
-    assert.equal(code, 1);
-    assert.match(stderr, /bouncer\.so: not loaded: .*plugins\.d' may be written to by anybody/);
+    for (const [path, who] of [[dropIn, 'o'], [join(dropIn, '..'), 'o'], [join(dropIn, 'bouncer.so'), 'g']]) {
+        place.sh(`chmod ${who}+w ${path}`);
+        const { code, stderr } = await runHub(['check', '-c', config]);
+        assert.equal(code, 1, path);
+        assert.match(stderr, /bouncer\.so: not loaded: .* may be written to by/, path);
+        assert.match((await runHub(['plugins', '-c', config])).stdout, /^plugin +bouncer .*not loaded: .* may be written to by/m, path);
+        place.sh(`chmod ${who}-w ${path}`);
+    }
+    place.sh(`chmod 1777 ${join(dropIn, '..')}`); // as /tmp is
+    assert.equal((await runHub(['check', '-c', config])).code, 0);
 });
 
 test('the second plugin of the manual does all that the manual says', async t => {

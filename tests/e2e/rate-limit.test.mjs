@@ -283,7 +283,8 @@ test('a flood of addresses costs no memory, and gives nobody a fresh bucket', as
     const before = memory();
     for (let i = 0; i < 4; i++)
         await flood(1000);
-    assert.ok(memory() - before < 4 << 20, `${memory() - before} bytes more`);
+    const sanitized = /lib[at]san/.test(readFileSync(`/proc/${hub.pid}/maps`, 'utf8')); // these keep what was freed
+    assert.ok(sanitized || memory() - before < 4 << 20, `${memory() - before} bytes more`);
     assert.ok(await hub.metric('hubbub_rate_limit_evicted_total') > 0);
     assert.equal(await come('2001:db8::1'), 429);
 });

@@ -318,6 +318,8 @@ TEST(another_prefix_counts_for_old_sessions_too)
     CHECK_INT(module_host_publish(b, "r", "e", "1").verdict, HB_NEXT);
     CHECK_INT(module_host_publish(a, "r", "e", "1").code, HB_RATE_LIMITED);
     CHECK_INT(module_host_publish(b, "r", "e", "1").code, HB_RATE_LIMITED);
+    module_host_close(a, HB_END_CLIENT);
+    module_host_close(b, HB_END_CLIENT);
     module_host_stop();
 }
 
