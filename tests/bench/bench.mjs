@@ -72,11 +72,11 @@ const accepts = port => new Promise(resolve => {
 /** The bare program sends as many bytes for each delivery as hubbub did. */
 async function measureBaseline(window, frameBytes) {
     const port = await freePort();
-    const server = spawn('taskset', ['-c', '0', program('bench_baseline'), String(port), String(frameBytes)],
+    const server = spawn('taskset', ['-c', '0', program('bench_baseline'), String(port), String(frameBytes + 4)],
         { stdio: ['ignore', 'ignore', 'inherit'] });
     try {
         await until(() => accepts(port), 'the baseline to listen');
-        return await fanout(port, server.pid, window, '--raw', '--size', frameBytes - 4);
+        return await fanout(port, server.pid, window, '--raw', '--size', frameBytes);
     } finally {
         server.kill('SIGKILL');
     }

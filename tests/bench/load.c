@@ -1,18 +1,20 @@
 /*
  * The load of the benchmarks: opens N connections, each a member of a room, and keeps W messages
  * outstanding for some seconds: a message is done when every member has it, then the next one goes
- * out. Checks that each member gets every message in order, and prints what it counted, and what CPU
- * time the servers took meanwhile, as one line of JSON.
+ * out. Checks that each member gets every message in order, and prints what it counted, and what
+ * CPU time the servers took meanwhile, as one line of JSON.
  *
- *     load --port P[,P…] [--raw] [--socketio] [--path /hub/ws] [--members N] [--tokens FILE] [--per-room K]
+ *     load --port P[,P…] [--raw] [--socketio] [--path /hub/ws] [--members N] [--tokens FILE]
+ * [--per-room K]
  *          [--rooms R] [--window W] [--seconds S] [--size BYTES] [--pid SERVER[,PID…]] [--idle]
  *
- * --raw: against baseline_fanout. --socketio: Socket.IO packets instead of hubbub's own ops. --tokens:
- * a line each, taken in turn. --per-room: members i*K to i*K+K-1 share room "bench-i" (default: all in
- * "bench-0"). --rooms: messages go to rooms "bench-0" to "bench-(R-1)" in turn (default 1). Several
- * ports: members take them in turn, each has a publisher, each room's messages come from one of them.
- * --idle: publishes nothing; says "ready" when all have joined and keeps the connections until stdin
- * ends.
+ * --raw: against baseline_fanout. --socketio: Socket.IO packets instead of hubbub's own ops.
+ * --tokens: a line each, taken in turn. --per-room: members i*K to i*K+K-1 share room "bench-i"
+ * (default: all in "bench-0"). --rooms: messages go to rooms "bench-0" to "bench-(R-1)" in turn
+ * (default 1). Several ports: members take them in turn, each has a publisher, each room's messages
+ * come from one of them.
+ * --idle: publishes nothing; says "ready" when all have joined and keeps the connections until
+ * stdin ends.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -35,7 +37,7 @@
 #include <unistd.h>
 
 enum {
-    OPENING_MAX = 128,  /* connections on their way at one time */
+    OPENING_MAX = 128, /* connections on their way at one time */
     WINDOW_MAX = 1024,
     SERVERS_MAX = 8,
     STALL_MS = 15000,
@@ -51,7 +53,7 @@ struct connection {
     uint64_t next_seq; /* what it must get next */
     char *out;         /* a publisher's frames of this turn: they go out together */
     size_t out_bytes, out_size;
-    char *held;        /* the start of a frame whose rest has not come */
+    char *held; /* the start of a frame whose rest has not come */
     size_t held_bytes;
 };
 
@@ -61,7 +63,8 @@ static struct {
     int port_count, pid_count;
     bool raw, idle, socketio;
     const char *path;
-} options = {.members = 1000, .rooms = 1, .window = 1, .seconds = 5, .size = 128, .path = "/hub/ws"};
+} options = {
+    .members = 1000, .rooms = 1, .window = 1, .seconds = 5, .size = 128, .path = "/hub/ws"};
 
 static char **tokens;
 static size_t token_count;
@@ -71,8 +74,8 @@ static char input[1 << 18];
 
 static bool publishing;
 static uint64_t published, done, deliveries, delivered_bytes;
-static uint32_t receivers;                 /* of each message */
-static uint32_t arrived[WINDOW_MAX];       /* members that have message seq, by seq % WINDOW_MAX */
+static uint32_t receivers;           /* of each message */
+static uint32_t arrived[WINDOW_MAX]; /* members that have message seq, by seq % WINDOW_MAX */
 static uint64_t sent_ns[WINDOW_MAX];
 static uint64_t latency_sum_ns, latency_max_ns;
 
@@ -134,10 +137,23 @@ static void send_frame(struct connection *c, int opcode, const char *payload, si
     send_bytes(c, frame, head + 4 + n);
 }
 
-/* A raw frame is as long as a WebSocket frame of the same payload: its head is 4 bytes. */
-static int raw_frame_bytes(void)
+/* The bare program sends on what it gets: so this is the frame that hubbub would make of a publish,
+ * with size bytes of payload, and the members' work is the same. */
+static void publish_raw(struct connection *publisher, uint64_t seq)
 {
-    return options.size + 4;
+    char frame[4 + 65536];
+    int size = options.size;
+    frame[0] = (char)0x81;
+    frame[1] = 126;
+    frame[2] = (char)(size >> 8);
+    frame[3] = (char)size;
+    memset(frame + 4, 'x', size);
+    int n = snprintf(frame + 4, size,
+        "{\"type\":\"message\",\"room\":\"bench-0\",\"event\":\"message\",\"data\":\"%012llu",
+        (unsigned long long)seq);
+    frame[4 + n] = 'x';
+    memcpy(frame + 4 + size - 2, "\"}", 2);
+    send_bytes(publisher, frame, 4 + size);
 }
 
 static void publish(void)
@@ -151,23 +167,24 @@ static void publish(void)
     sent_ns[slot] = now_ns();
     published++;
     if (options.raw) {
-        memset(data + 12, 'x', raw_frame_bytes() - 12);
-        send_bytes(publisher, data, raw_frame_bytes());
+        publish_raw(publisher, published - 1);
         return;
     }
     char op[66000];
-    int n = snprintf(op, sizeof(op), options.socketio ?
-        "42[\"message\",{\"roomId\":\"bench-%d\",\"data\":\"%.*s\"}]" :
-        "{\"type\":\"publish\",\"room\":\"bench-%d\",\"data\":\"%.*s\"}", room, options.size, data);
+    int n = snprintf(op, sizeof(op),
+        options.socketio ? "42[\"message\",{\"roomId\":\"bench-%d\",\"data\":\"%.*s\"}]"
+                         : "{\"type\":\"publish\",\"room\":\"bench-%d\",\"data\":\"%.*s\"}",
+        room, options.size, data);
     send_frame(publisher, 1, op, n);
 }
 
 static void fill_window(void)
 {
     while (publishing && published - done < (uint64_t)options.window &&
-        arrived[published % WINDOW_MAX] == receivers)
+           arrived[published % WINDOW_MAX] == receivers)
         publish();
-    for (struct connection *c = connections + options.members; c < connections + connection_count; c++) {
+    for (struct connection *c = connections + options.members; c < connections + connection_count;
+         c++) {
         if (c->out_bytes)
             send_now(c, c->out, c->out_bytes);
         c->out_bytes = 0;
@@ -205,8 +222,10 @@ static void join(struct connection *c)
     char op[128];
     int room = options.per_room ? (int)(c - connections) / options.per_room : 0;
     c->next_seq = room;
-    int n = snprintf(op, sizeof(op), options.socketio ? "421[\"join-room\",\"bench-%d\"]" :
-        "{\"type\":\"join\",\"id\":1,\"room\":\"bench-%d\"}", room);
+    int n = snprintf(op, sizeof(op),
+        options.socketio ? "421[\"join-room\",\"bench-%d\"]"
+                         : "{\"type\":\"join\",\"id\":1,\"room\":\"bench-%d\"}",
+        room);
     c->state = JOINING;
     send_frame(c, 1, op, n);
 }
@@ -257,7 +276,7 @@ static void on_text(struct connection *c, const char *text, size_t n)
             die("a message without our data: %.*s", (int)n, text);
         deliver(c, at + sizeof(data) - 1, n);
     } else if (contains(text, n, "\"type\":\"error\"") || contains(text, n, "\"ok\":false") ||
-        contains(text, n, "\"type\":\"bye\"")) {
+               contains(text, n, "\"type\":\"bye\"")) {
         die("the server says: %.*s", (int)n, text);
     } else if (c->state == WELCOMING && contains(text, n, "\"type\":\"welcome\"")) {
         start_or_join(c);
@@ -307,22 +326,12 @@ static size_t take_upgrade(struct connection *c, const char *bytes, size_t n)
     return end + 4 - bytes;
 }
 
-static size_t take_raw(struct connection *c, const char *bytes, size_t n)
+static size_t take(struct connection *c, const char *bytes, size_t n)
 {
-    if (c->state != READY) {
+    if (options.raw && c->state != READY) {
         become_ready(c);
         return 1;
     }
-    if (n < raw_frame_bytes())
-        return 0;
-    deliver(c, bytes, raw_frame_bytes());
-    return raw_frame_bytes();
-}
-
-static size_t take(struct connection *c, const char *bytes, size_t n)
-{
-    if (options.raw)
-        return take_raw(c, bytes, n);
     return c->state == UPGRADING ? take_upgrade(c, bytes, n) : take_frame(c, bytes, n);
 }
 
@@ -371,8 +380,9 @@ static void greet(struct connection *c)
     int n = snprintf(request, sizeof(request),
         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        "%s%s%s\r\n", options.path, port_of(c), token ? "Authorization: Bearer " : "",
-        token ? token : "", token ? "\r\n" : "");
+        "%s%s%s\r\n",
+        options.path, port_of(c), token ? "Authorization: Bearer " : "", token ? token : "",
+        token ? "\r\n" : "");
     send_bytes(c, request, n);
     c->state = UPGRADING;
 }
@@ -392,7 +402,8 @@ static void on_connected(struct connection *c)
 
 static void open_connection(struct connection *c)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port_of(c)),
+    struct sockaddr_in address = {.sin_family = AF_INET,
+        .sin_port = htons(port_of(c)),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (c->fd < 0)
@@ -455,7 +466,8 @@ struct cpu {
     double user, system;
 };
 
-/* utime and stime of the server, fields 14 and 15 of its stat; the name may hold anything but ')'. */
+/* utime and stime of the server, fields 14 and 15 of its stat; the name may hold anything but ')'.
+ */
 static struct cpu server_cpu(void)
 {
     char path[64], text[1024];
@@ -471,8 +483,9 @@ static struct cpu server_cpu(void)
         die("%s: %s", path, strerror(errno));
     text[n] = 0;
     const char *after_name = strrchr(text, ')');
-    if (!after_name || sscanf(after_name + 1,
-            " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+    if (!after_name ||
+        sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+            &system) != 2)
         die("%s: not understood", path);
     double hz = sysconf(_SC_CLK_TCK);
     return (struct cpu){user / hz, system / hz};
@@ -558,26 +571,55 @@ static void read_options(int argc, char **argv)
     static const struct option known[] = {{"port", 1, NULL, 'p'}, {"path", 1, NULL, 'P'},
         {"members", 1, NULL, 'n'}, {"tokens", 1, NULL, 't'}, {"per-room", 1, NULL, 'k'},
         {"window", 1, NULL, 'w'}, {"seconds", 1, NULL, 's'}, {"size", 1, NULL, 'b'},
-        {"pid", 1, NULL, 'i'}, {"rooms", 1, NULL, 'R'}, {"raw", 0, NULL, 'r'}, {"socketio", 0, NULL, 'S'}, {"idle", 0, NULL, 'I'}, {NULL, 0, NULL, 0}};
+        {"pid", 1, NULL, 'i'}, {"rooms", 1, NULL, 'R'}, {"raw", 0, NULL, 'r'},
+        {"socketio", 0, NULL, 'S'}, {"idle", 0, NULL, 'I'}, {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
         switch (c) {
-        case 'p': options.port_count = read_numbers(optarg, options.ports); break;
-        case 'P': options.path = optarg; break;
-        case 'n': options.members = atoi(optarg); break;
-        case 't': read_tokens(optarg); break;
-        case 'k': options.per_room = atoi(optarg); break;
-        case 'w': options.window = atoi(optarg); break;
-        case 's': options.seconds = atoi(optarg); break;
-        case 'b': options.size = atoi(optarg); break;
-        case 'i': options.pid_count = read_numbers(optarg, options.pids); break;
-        case 'R': options.rooms = atoi(optarg); break;
-        case 'r': options.raw = true; break;
-        case 'S': options.socketio = true; break;
-        case 'I': options.idle = true; break;
-        default: exit(2);
+        case 'p':
+            options.port_count = read_numbers(optarg, options.ports);
+            break;
+        case 'P':
+            options.path = optarg;
+            break;
+        case 'n':
+            options.members = atoi(optarg);
+            break;
+        case 't':
+            read_tokens(optarg);
+            break;
+        case 'k':
+            options.per_room = atoi(optarg);
+            break;
+        case 'w':
+            options.window = atoi(optarg);
+            break;
+        case 's':
+            options.seconds = atoi(optarg);
+            break;
+        case 'b':
+            options.size = atoi(optarg);
+            break;
+        case 'i':
+            options.pid_count = read_numbers(optarg, options.pids);
+            break;
+        case 'R':
+            options.rooms = atoi(optarg);
+            break;
+        case 'r':
+            options.raw = true;
+            break;
+        case 'S':
+            options.socketio = true;
+            break;
+        case 'I':
+            options.idle = true;
+            break;
+        default:
+            exit(2);
         }
     if (!options.port_count || options.members < 1 || options.rooms < 1 || options.window < 1 ||
-        options.window > WINDOW_MAX || options.size < 12 || options.size > 60000)
+        options.window > WINDOW_MAX || options.size < 12 || options.size > 60000 ||
+        (options.raw && options.size < 126))
         die("--port is needed; --members, --rooms and --window from 1, --size 12 to 60000");
     if (options.rooms > 1 && options.rooms * options.per_room > options.members)
         die("--rooms takes --per-room, and enough members");
