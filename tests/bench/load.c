@@ -243,6 +243,21 @@ static void start_or_join(struct connection *c)
         join(c);
 }
 
+static const char *token_of(const struct connection *c)
+{
+    return token_count ? tokens[(c - connections) % token_count] : NULL;
+}
+
+/* The main namespace of Socket.IO, with the token as clients have it. */
+static void enter(struct connection *c)
+{
+    char packet[8192];
+    const char *token = token_of(c);
+    int n = snprintf(packet, sizeof(packet), "40%s%s%s", token ? "{\"token\":\"" : "", token ? token : "",
+        token ? "\"}" : "");
+    send_frame(c, 1, packet, n);
+}
+
 static void on_packet(struct connection *c, const char *text, size_t n)
 {
     static const char data[] = "\"data\":\"", message[] = "42[\"message\",";
@@ -254,7 +269,7 @@ static void on_packet(struct connection *c, const char *text, size_t n)
     } else if (n == 1 && *text == '2') {
         send_frame(c, 1, "3", 1);
     } else if (n > 1 && *text == '0') {
-        send_frame(c, 1, "40", 2);
+        enter(c);
     } else if (n > 1 && !memcmp(text, "40", 2)) {
         start_or_join(c);
     } else if (n > 3 && !memcmp(text, "431", 3)) {
@@ -376,7 +391,7 @@ static void greet(struct connection *c)
         return;
     }
     char request[8192];
-    const char *token = token_count ? tokens[(c - connections) % token_count] : NULL;
+    const char *token = options.socketio ? NULL : token_of(c);
     int n = snprintf(request, sizeof(request),
         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"

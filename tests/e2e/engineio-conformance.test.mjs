@@ -6,7 +6,7 @@ import test, { describe } from 'node:test';
 import { engineCases, refusal, upgrade } from './lib/engine-cases.mjs';
 import { engineOf } from './lib/engine.mjs';
 import { hubForFile, shipped } from './lib/server.mjs';
-import { within } from './lib/until.mjs';
+import { until, within } from './lib/until.mjs';
 
 const hub = hubForFile(readFileSync(shipped('tests/conformance/engineio.yaml'), 'utf8'));
 const engine = engineOf(hub, '/engine.io/');
@@ -62,8 +62,20 @@ describe('message', () => {
         assert.deepEqual([...await socket.next()], [1, 2, 3, 4]);
         socket.close();
     });
+    test('websocket: bytes as base64, from clients without binary frames', async () => {
+        const socket = engine.socket();
+        await socket.next();
+        socket.send('bAQIDBA==');
+        assert.deepEqual([...await socket.next()], [1, 2, 3, 4]);
+        socket.close();
+    });
+    test('polling: what is no base64 closes the session', async () => {
+        const { sid } = await engine.open();
+        await engine.post(sid, 'b!!!');
+        assert.equal((await engine.poll(sid)).status, 400);
+    });
     test('websocket: an invalid packet closes the session', async () => {
-        for (const packet of ['abc', '', '7', '2', 'bAQ==']) {
+        for (const packet of ['abc', '', '7', '2', '2probe', 'b!!!']) {
             const socket = engine.socket();
             await socket.next();
             socket.send(packet);
@@ -76,6 +88,29 @@ describe('more', () => {
     test('both forms of the path are one', async () => {
         const { text } = await hub.http('/engine.io?EIO=4&transport=polling');
         assert.equal((await engine.poll(JSON.parse(text.slice(1)).sid)).text, '2');
+    });
+    test('who is silent and does not poll has no session any more, and nothing is kept for it', async () => {
+        const { sid } = await engine.open();
+        await until(async () => (await engine.http({ sid }, { method: 'PATCH' })).json.code === 1, 'the end');
+        const answer = await engine.poll(sid);
+        assert.deepEqual([answer.status, answer.text], [400, '{"code":1,"message":"Session ID unknown"}']);
+    });
+    test('who polls when the pong is due gets a close', async () => {
+        const { sid } = await engine.open();
+        assert.equal((await engine.poll(sid)).text, '2');
+        assert.equal((await engine.poll(sid)).text, '1');
+    });
+    test('an empty sid is none', async () => {
+        assert.match((await engine.http({ sid: '' })).text, /^0/);
+    });
+    test('another method, or another version, in a session is refused and harms nothing', async () => {
+        const { sid } = await engine.open();
+        for (const method of ['PUT', 'DELETE', 'PATCH'])
+            assert.equal((await engine.http({ sid }, { method })).status, 400);
+        for (const EIO of ['3', undefined])
+            assert.equal((await engine.http({ sid, EIO })).text, '{"code":3,"message":"Bad request"}');
+        assert.equal((await engine.http({ sid, transport: 'websocket' })).text, '{"code":3,"message":"Bad request"}');
+        assert.equal((await engine.poll(sid)).text, '2');
     });
     test('an unknown session', async () => {
         const answer = await engine.poll('no-such-session');

@@ -1,6 +1,7 @@
 // Socket.IO 5, protocol level: the 32 cases of the public suite in our own words, and the rest of the
 // reference's strictness, against examples/echo-plugin.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import test, { describe } from 'node:test';
 import { engineCases } from './lib/engine-cases.mjs';
@@ -68,6 +69,19 @@ describe('connect', () => {
         while (await socket.next() === '2')
             socket.send('3');
         assert.equal((await socket.closed).code, 1005);
+    });
+    test('what the application says on entering comes after CONNECT, not in one read with it', async () => {
+        for (const packet of ['40', '40/custom']) {
+            const { socket } = await handshake();
+            const message = async () => (await within(once(socket, 'message'), 'a message'))[0].toString();
+            socket.send(packet); // a simple client, that has no listener between two messages
+            assert.ok((await message()).startsWith(packet));
+            let next = await message();
+            while (next === '2')
+                next = await message();
+            assert.match(next, /"auth",\{\}/);
+            socket.close();
+        }
     });
 });
 
@@ -179,7 +193,16 @@ describe('message', () => {
         let text = '';
         while (!text.includes('461'))
             text += await within(engine.poll(sid), 'the ack').then(answer => answer.text);
-        assert.ok(text.endsWith('461-7[{"_placeholder":true,"num":0}]\x1ebAQIDBA=='), text);
+        assert.ok(text.includes('461-7[{"_placeholder":true,"num":0}]\x1ebAQIDBA=='), text);
+    });
+    test('an ack that nobody waits for, or of nothing, does no harm', async () => {
+        const socket = await connected();
+        for (const packet of ['430[]', '43[]', '43', '437', '461-9[{"_placeholder":true,"num":0}]'])
+            socket.send(packet);
+        socket.send(bytes(1));
+        socket.send('42["message",1]');
+        assert.equal(await socket.nextPacket(), '42["message-back",1]');
+        socket.close();
     });
     test('numbers and order of keys come back as they were sent', async () => {
         const socket = await connected();

@@ -77,6 +77,16 @@ describe('users', () => {
         await connected(mallory);
     });
 
+    test('a token that is expired, or expires', async t => {
+        const late = open(t, hub, { token: tokenFor('late', {}, { ttl: -60 }) });
+        await inState(late, 'error: Invalid token');
+        const short = await as(t, 'short', { token: tokenFor('short', {}, { ttl: 2 }) });
+        await inState(short, 'io server disconnect');
+        short.auth = { token: tokenFor('short') };
+        short.connect();
+        await until(() => short.connected, 'the way back');
+    });
+
     test('data that is no object, and acks of what fails', async t => {
         const alice = await as(t, 'alice');
         const room = `room-${++rooms}`;
@@ -230,6 +240,7 @@ describe('namespaces, and the application', () => {
         await ask(one, 'tell-all', 'extra', 2);
         for (const socket of [one, two])
             await until(() => socket.events.some(event => event[0] === 'news'), 'the news');
+        assert.deepEqual(told(one, 'user-joined'), []); // a namespace is no room that one joins
         assert.deepEqual(one.events.at(-1), ['news', 'extra', 2]);
         await join(other, 'hall');
         await ask(other, 'tell-room', { text: 'hear' });

@@ -40,15 +40,17 @@ static bool plain_field(const char **p, const char *end, hb_str *key, hb_str *va
     const char *after = behind_string(at);
     *key = (hb_str){at + 1, (size_t)(after - at) - 2};
     at = behind_space(behind_space(after, end) + 1, end);
-    for (after = at; after < end && (*after == '-' || *after == '+' || *after == '.' ||
-             (*after >= '0' && *after <= '9') || (*after >= 'a' && *after <= 'z'));)
+    for (after = at;
+         after < end && (*after == '-' || *after == '+' || *after == '.' ||
+                            (*after >= '0' && *after <= '9') || (*after >= 'a' && *after <= 'z'));)
         after++;
     *value = (hb_str){at, (size_t)(after - at)};
     *p = behind_space(after, end);
     return value->n > 0 && *p < end;
 }
 
-/* Is the object at p a placeholder: `_placeholder` and `num`, in any order? Then *after is behind it. */
+/* Is the object at p a placeholder: `_placeholder` and `num`, in any order? Then *after is behind
+ * it. */
 static bool placeholder_at(const char *p, const char *end, hb_str *num, const char **after)
 {
     hb_str key, value;
@@ -130,14 +132,26 @@ static bool bytes_at(const char *p, const char *end, hb_str *base64, const char 
     return (*after)[-1] == '}' && is_base64(*base64);
 }
 
-void binary_base64(hb_str part, struct bytes *out)
+/* JSON may have a backslash before a slash. */
+static void put_unescaped(struct bytes *out, hb_str text)
 {
-    for (size_t i = 0; i < part.n; i++) {
+    for (size_t i = 0; i < text.n; i++) {
         size_t from = i;
-        while (i < part.n && part.p[i] != '\\')
+        while (i < text.n && text.p[i] != '\\')
             i++;
-        bytes_append(out, part.p + from, i - from);
+        bytes_append(out, text.p + from, i - from);
     }
+}
+
+void binary_bytes(hb_str part, struct bytes *out)
+{
+    struct bytes plain = BYTES_INIT;
+    if (memchr(part.p, '\\', part.n)) {
+        put_unescaped(&plain, part);
+        part = bytes_view(&plain);
+    }
+    out->failed |= !bytes_unbase64(out, part) || plain.failed;
+    bytes_finish(&plain);
 }
 
 static void put_placeholder(struct bytes *out, size_t num)
@@ -171,7 +185,8 @@ void binary_split(hb_str json, struct bytes *out, struct binary_parts *parts)
                 break;
             }
             p = after;
-        } else if (*p == '{' && parts->n < PACKET_ATTACHMENTS_MAX && bytes_at(p, end, &base64, &after)) {
+        } else if (*p == '{' && parts->n < PACKET_ATTACHMENTS_MAX &&
+                   bytes_at(p, end, &base64, &after)) {
             bytes_append(out, from, (size_t)(p - from));
             put_placeholder(out, parts->n);
             parts->base64[parts->n++] = base64;

@@ -83,19 +83,11 @@ void carrier_pong(struct conn *c, struct link *link, hb_str payload)
 
 void carrier_binary(struct conn *c, struct link *link, hb_str bytes)
 {
-    struct bytes base64 = BYTES_INIT;
     engine_hold(c);
-    if (link == probe_of(c)) {
+    if (link == probe_of(c))
         carrier_end_probe(c);
-    } else {
-        bytes_base64(&base64, bytes);
-        const struct engine_packet p = {ENGINE_BINARY, bytes_view(&base64)};
-        if (base64.failed)
-            engine_fault(c);
-        else
-            engine_deal_with(c, &p);
-        bytes_finish(&base64);
-    }
+    else
+        engine_bytes(c, bytes);
     engine_release(c);
 }
 
@@ -117,7 +109,7 @@ static void to_frames(hb_str payload, struct bytes *frames)
     for (hb_str at = rest; payload_next(&rest, &p); at = rest) {
         struct bytes raw = BYTES_INIT;
         size_t n = rest.p ? at.n - rest.n - 1 : at.n;
-        if (p.type == ENGINE_BINARY && bytes_unbase64(&raw, p.data))
+        if (p.type == ENGINE_BASE64 && bytes_unbase64(&raw, p.data))
             link_frame(frames, FRAME_OP_BINARY, bytes_view(&raw));
         else
             link_frame(frames, FRAME_OP_TEXT, (hb_str){at.p, n});
@@ -165,7 +157,8 @@ static void probe_text(struct conn *c, struct link *link, hb_str text)
     if (str_same(text, HB_STR("2probe"))) {
         c->probing = true;
         link_write(link, HB_STR("3probe"));
-        polling_end(c, HB_STR("6")); /* at once, so that the client can go on; the next ones by the timer */
+        polling_end(
+            c, HB_STR("6")); /* at once, so that the client can go on; the next ones by the timer */
         engine_timer(c, TIMER_NOOP, ENGINE_NOOP_MS);
     } else if (str_same(text, HB_STR("5")) && c->probing) {
         switch_over(c);

@@ -68,7 +68,8 @@ static void arm(struct conn *c)
         return;
     }
     uint64_t due = c->worker->ctx->host->now_ms() + (is_before(first, from) ? 0 : first - from);
-    if ((!c->alarm.index || c->alarm.due_ms != due) && !alarm_set(&c->worker->alarms, &c->alarm, due))
+    if ((!c->alarm.index || c->alarm.due_ms != due) &&
+        !alarm_set(&c->worker->alarms, &c->alarm, due))
         engine_fault(c); /* without a heartbeat it would stay for ever */
 }
 
@@ -120,22 +121,20 @@ void engine_send(struct conn *c, hb_str text)
     bytes_finish(&packet);
 }
 
-void engine_send_base64(struct conn *c, hb_str base64)
+void engine_send_bytes(struct conn *c, hb_str raw)
 {
-    struct bytes packet = BYTES_INIT, raw = BYTES_INIT;
+    struct bytes packet = BYTES_INIT;
     if (!c->session || c->over)
         return;
     if (on_websocket(c)) {
-        bytes_unbase64(&raw, base64);
-        link_frame(&packet, FRAME_OP_BINARY, bytes_view(&raw));
+        link_frame(&packet, FRAME_OP_BINARY, raw);
     } else {
         bytes_char(&packet, 'b');
-        bytes_str(&packet, base64);
+        bytes_base64(&packet, raw);
     }
-    if (!packet.failed && !raw.failed)
+    if (!packet.failed)
         net_of(c)->push(c->session, packet.p, packet.n);
     bytes_finish(&packet);
-    bytes_finish(&raw);
 }
 
 /* ---- the end ---- */
@@ -194,7 +193,8 @@ void engine_close(const hb_ctx *ctx, void *conn, int close_code, hb_str reason)
     sockets_ended(c); /* its client may be back before its last words are fetched */
     c->closing = true;
     carrier_end_probe(c);
-    push_close(c, frame_close_code_valid((unsigned)close_code) ? (unsigned)close_code : CLOSE_NONE, reason);
+    push_close(c, frame_close_code_valid((unsigned)close_code) ? (unsigned)close_code : CLOSE_NONE,
+        reason);
     memset(c->at, 0, sizeof(c->at));
     if (fetched)
         polling_abandon(c, polling_take(c, SIZE_MAX, HB_STR("1")));
@@ -237,14 +237,20 @@ static void fire(struct conn *c, enum engine_timer which)
 {
     switch (which) {
     case TIMER_PING:
-        if (c->waits_for_pong)
-            net_of(c)->close(c->session, 4009, HB_STR("ping timeout"), HB_END_HEARTBEAT);
-        else
+        if (!c->waits_for_pong)
             send_ping(c);
+        else if (!c->link && !polling_waits(c)) /* it is not there: no last words are kept for it */
+            engine_end(c, HB_END_HEARTBEAT, true);
+        else
+            net_of(c)->close(c->session, 4009, HB_STR("ping timeout"), HB_END_HEARTBEAT);
         break;
     case TIMER_CONNECT:
         c->at[TIMER_CONNECT] = 0;
         engine_hang_up(c, CLOSE_NONE, HB_END_ERROR);
+        break;
+    case TIMER_ENTERED:
+        c->at[TIMER_ENTERED] = 0;
+        entered_tell(c);
         break;
     case TIMER_NOOP:
         polling_end(c, HB_STR("6"));
@@ -295,16 +301,36 @@ void engine_entered(struct conn *c)
 
 /* ---- packets ---- */
 
-static void on_message(struct conn *c, const struct engine_packet *p)
+static void on_message(struct conn *c, hb_str text)
 {
-    if (c->echo && p->type == ENGINE_MESSAGE)
-        engine_send(c, p->data);
-    else if (c->echo)
-        engine_send_base64(c, p->data);
-    else if (p->type == ENGINE_MESSAGE)
-        socket_text(c, p->data);
+    if (c->echo)
+        engine_send(c, text);
     else
-        socket_binary(c, p->data);
+        socket_text(c, text);
+}
+
+static void on_bytes(struct conn *c, hb_str raw)
+{
+    if (c->echo)
+        engine_send_bytes(c, raw);
+    else
+        socket_binary(c, raw);
+}
+
+static void on_base64(struct conn *c, hb_str base64)
+{
+    struct bytes raw = BYTES_INIT;
+    if (bytes_unbase64(&raw, base64))
+        on_bytes(c, bytes_view(&raw));
+    else
+        engine_fault(c);
+    bytes_finish(&raw);
+}
+
+void engine_bytes(struct conn *c, hb_str raw)
+{
+    alive(c);
+    on_bytes(c, raw);
 }
 
 void engine_deal_with(struct conn *c, const struct engine_packet *p)
@@ -319,8 +345,10 @@ void engine_deal_with(struct conn *c, const struct engine_packet *p)
         on_pong(c);
         break;
     case ENGINE_MESSAGE:
-    case ENGINE_BINARY:
-        on_message(c, p);
+        on_message(c, p->data);
+        break;
+    case ENGINE_BASE64:
+        on_base64(c, p->data);
         break;
     case ENGINE_PING: /* the server's to send */
     case ENGINE_FAULT:

@@ -22,6 +22,7 @@
 enum engine_timer {
     TIMER_PING,    /* send a ping, or none of its answer came */
     TIMER_CONNECT, /* no namespace was entered in time */
+    TIMER_ENTERED, /* the modules are told of namespaces */
     TIMER_NOOP,    /* end the poll that an upgrade waits for */
     TIMER_UPGRADE, /* the probe took too long */
     TIMER_END,     /* nobody fetches the last words */
@@ -76,10 +77,11 @@ void engine_ring(struct alarm *a);
 void engine_timer(struct conn *c, enum engine_timer which, int64_t after_ms); /* negative: unset */
 
 void engine_send(struct conn *c, hb_str text);          /* a packet of Socket.IO */
-void engine_send_base64(struct conn *c, hb_str base64); /* bytes */
+void engine_send_bytes(struct conn *c, hb_str raw);
 void engine_send_packet(struct conn *c, hb_str packet); /* with its digit */
 
-void engine_deal_with(struct conn *c, const struct engine_packet *p); /* bytes as base64 */
+void engine_deal_with(struct conn *c, const struct engine_packet *p);
+void engine_bytes(struct conn *c, hb_str raw); /* a message of bytes, as a WebSocket brings it */
 bool engine_is_full(const struct conn *c);
 void engine_resume(struct conn *c);  /* ops came back: read on */
 void engine_entered(struct conn *c); /* a namespace: no connect time-out any more */

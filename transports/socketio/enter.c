@@ -137,7 +137,7 @@ static void connect_socket(struct conn *c)
     if (s->pid[0])
         recover_enter(c->worker, s->pid, c->sid);
     join_everybody(c, s);
-    c->worker->net->enter(c->session, space_for_host(socket_space(s)), payload_of(e));
+    entered_note(c, s, payload_of(e));
     next(c);
 }
 

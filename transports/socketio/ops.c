@@ -12,7 +12,7 @@ enum purpose { FOR_AUTH, FOR_JOIN, FOR_LEAVE, FOR_PUBLISH, FOR_CALL, FOR_NOBODY 
 /* An op under way. */
 struct pending {
     struct pending *next;
-    struct socket *socket;   /* NULL: it left */
+    struct socket *socket; /* NULL: it left */
     enum purpose purpose;
     bool has_id;
     uint64_t id;
@@ -31,7 +31,8 @@ static const hb_str absent = {NULL, 0};
 
 /* ---- ops ---- */
 
-static void send_op(struct conn *c, struct socket *s, enum purpose purpose, const uint64_t *id, hb_op *op)
+static void send_op(
+    struct conn *c, struct socket *s, enum purpose purpose, const uint64_t *id, hb_op *op)
 {
     struct pending *p = malloc(sizeof(*p) + op->room.n);
     if (!p) {
@@ -108,14 +109,21 @@ void ops_finish(struct conn *c)
 
 void ops_put_error(struct bytes *out, const hb_event *ev)
 {
-    static const char *const codes[HB_CODE_COUNT] = {
-        [HB_OK] = "internal", [HB_BAD_REQUEST] = "bad_request", [HB_UNKNOWN_TYPE] = "unknown_type",
-        [HB_UNAUTHORIZED] = "unauthorized", [HB_TOKEN_EXPIRED] = "token_expired",
-        [HB_FORBIDDEN] = "forbidden", [HB_NOT_FOUND] = "not_found", [HB_TOO_LARGE] = "too_large",
-        [HB_TOO_MANY_ROOMS] = "too_many_rooms", [HB_ROOM_FULL] = "room_full",
-        [HB_RATE_LIMITED] = "rate_limited", [HB_CONFLICT] = "conflict",
+    static const char *const codes[HB_CODE_COUNT] = {[HB_OK] = "internal",
+        [HB_BAD_REQUEST] = "bad_request",
+        [HB_UNKNOWN_TYPE] = "unknown_type",
+        [HB_UNAUTHORIZED] = "unauthorized",
+        [HB_TOKEN_EXPIRED] = "token_expired",
+        [HB_FORBIDDEN] = "forbidden",
+        [HB_NOT_FOUND] = "not_found",
+        [HB_TOO_LARGE] = "too_large",
+        [HB_TOO_MANY_ROOMS] = "too_many_rooms",
+        [HB_ROOM_FULL] = "room_full",
+        [HB_RATE_LIMITED] = "rate_limited",
+        [HB_CONFLICT] = "conflict",
         [HB_METHOD_NOT_ALLOWED] = "method_not_allowed",
-        [HB_UNSUPPORTED_MEDIA_TYPE] = "unsupported_media_type", [HB_UNAVAILABLE] = "unavailable",
+        [HB_UNSUPPORTED_MEDIA_TYPE] = "unsupported_media_type",
+        [HB_UNAVAILABLE] = "unavailable",
         [HB_INTERNAL] = "internal"};
     const char *code = codes[ev->code < HB_CODE_COUNT ? ev->code : HB_INTERNAL];
     BYTES_LIT(out, "{\"code\":");
@@ -164,7 +172,8 @@ static void put_answer(struct bytes *out, enum purpose purpose, const hb_event *
     bytes_char(out, ']');
 }
 
-static void acknowledge(struct conn *c, const struct socket *s, enum purpose purpose, uint64_t id, const hb_event *ev)
+static void acknowledge(
+    struct conn *c, const struct socket *s, enum purpose purpose, uint64_t id, const hb_event *ev)
 {
     struct bytes json = BYTES_INIT;
     put_answer(&json, purpose, ev);
@@ -175,7 +184,8 @@ static void acknowledge(struct conn *c, const struct socket *s, enum purpose pur
 
 static void refuse(struct conn *c, const struct socket *s, const struct packet *p, const char *why)
 {
-    hb_event ev = {.size = sizeof(ev), .code = HB_BAD_REQUEST, .text = str_of(why), .retry_after_ms = -1};
+    hb_event ev = {
+        .size = sizeof(ev), .code = HB_BAD_REQUEST, .text = str_of(why), .retry_after_ms = -1};
     if (p->has_id)
         acknowledge(c, s, FOR_NOBODY, p->id, &ev);
 }
@@ -277,8 +287,11 @@ static void publish_op(struct conn *c, struct socket *s, const struct packet *p,
     } else if (!space_full(w->options, socket_space(s), bytes_view(&room), &full)) {
         refuse(c, s, p, "this namespace can't have such a room");
     } else {
-        hb_op op = {.type = HB_OP_PUBLISH, .room = bytes_view(&full), .event = event,
-            .data = bytes_view(&data), .key = key_text(fields.key, &key)};
+        hb_op op = {.type = HB_OP_PUBLISH,
+            .room = bytes_view(&full),
+            .event = event,
+            .data = bytes_view(&data),
+            .key = key_text(fields.key, &key)};
         if (data.failed || room.failed || full.failed || key.failed)
             refuse(c, s, p, "out of memory");
         else
@@ -294,7 +307,9 @@ static void call_op(struct conn *c, struct socket *s, const struct packet *p, hb
 {
     struct bytes data = BYTES_INIT;
     shape_value(p->data, &data);
-    hb_op op = {.type = HB_OP_CALL, .event = event, .data = bytes_view(&data),
+    hb_op op = {.type = HB_OP_CALL,
+        .event = event,
+        .data = bytes_view(&data),
         .space = space_for_host(socket_space(s))};
     if (data.failed)
         refuse(c, s, p, "out of memory");
@@ -374,11 +389,11 @@ void ops_answer(struct conn *c, struct socket *s, const struct packet *p)
     while (*at && ((*at)->socket != s || (*at)->id != p->id))
         at = &(*at)->next;
     struct waiting *w = *at;
-    if (!w || p->refused)
+    if (!w || !p->has_id || p->refused)
         return;
     *at = w->next;
     c->sockets.n_waiting--;
-    shape_answer(p->data, &data);
+    shape_answer(p->data.p ? p->data : HB_STR("[]"), &data);
     if (!data.failed)
         c->worker->net->answer(c->session, w->ask, bytes_view(&data));
     bytes_finish(&data);

@@ -30,7 +30,8 @@ static bool take_attachments(hb_str *rest, struct packet *out)
     uint64_t n;
     if (out->type != PACKET_BINARY_EVENT && out->type != PACKET_BINARY_ACK)
         return true;
-    if (!take_number(rest, &n) || n < 1 || n > PACKET_ATTACHMENTS_MAX || !rest->n || *rest->p != '-')
+    if (!take_number(rest, &n) || n < 1 || n > PACKET_ATTACHMENTS_MAX || !rest->n ||
+        *rest->p != '-')
         return false;
     out->attachments = (unsigned)n;
     skip(rest, 1);
@@ -51,8 +52,12 @@ static void take_space(hb_str *rest, struct packet *out)
 static bool is_reserved(hb_str name)
 {
     static const hb_str reserved[] = {
-        {"connect", 7}, {"connect_error", 13}, {"disconnect", 10}, {"disconnecting", 13},
-        {"newListener", 11}, {"removeListener", 14},
+        {"connect", 7},
+        {"connect_error", 13},
+        {"disconnect", 10},
+        {"disconnecting", 13},
+        {"newListener", 11},
+        {"removeListener", 14},
     };
     hb_str raw = {name.p + 1, name.n - 2};
     for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
@@ -85,7 +90,8 @@ static bool fits(struct packet *out)
         return out->data.p && fits_event(out);
     case PACKET_ACK:
     case PACKET_BINARY_ACK:
-        return out->has_id && out->data.p && jtext_kind(out->data) == '[';
+        return !out->data.p ||
+               jtext_kind(out->data) == '['; /* without an id, or arguments: of nothing */
     default:
         return false; /* CONNECT_ERROR is the server's */
     }

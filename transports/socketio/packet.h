@@ -23,7 +23,7 @@ struct packet {
     enum packet_type type;
     unsigned attachments; /* that follow */
     hb_str space;         /* the namespace, "/" when none is named */
-    bool has_id;
+    bool has_id;          /* acks without one answer nothing */
     uint64_t id;
     hb_str data;          /* checked JSON text; absent: none */
     hb_str name;          /* events: the name as JSON text, a string or a number */

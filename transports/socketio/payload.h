@@ -15,7 +15,7 @@ enum engine_type {
     ENGINE_MESSAGE,
     ENGINE_UPGRADE,
     ENGINE_NOOP,
-    ENGINE_BINARY, /* a message of bytes */
+    ENGINE_BASE64, /* a message of bytes, as text */
     ENGINE_FAULT   /* no packet */
 };
 
@@ -23,10 +23,10 @@ enum engine_type {
 
 struct engine_packet {
     enum engine_type type;
-    hb_str data; /* BINARY in a payload: base64 text */
+    hb_str data;
 };
 
-/* One packet of text: a digit and what follows it. */
+/* One packet of text: a digit, or `b` before base64, and what follows it. */
 struct engine_packet payload_packet(hb_str text);
 /* The next packet of a body; false when none is left. A body without any byte is one fault. */
 bool payload_next(hb_str *rest, struct engine_packet *out);

@@ -178,6 +178,7 @@ static void drop_partial(struct conn *c)
 void sockets_finish(struct conn *c)
 {
     drop_partial(c);
+    entered_forget(c);
     ops_finish(c);
     places_free(c->sockets.own);
     c->sockets.own = NULL;
@@ -209,6 +210,9 @@ static bool is_in_flight(const struct conn *c, const struct socket *s)
 
 static void dispatch(struct conn *c, const struct packet *p)
 {
+    entered_tell(c);
+    if (c->closing || c->over)
+        return;
     if (p->type == PACKET_CONNECT) {
         enter_begin(c, p);
         return;
@@ -279,29 +283,26 @@ static void finish_partial(struct conn *c)
     free(partial);
 }
 
-void socket_binary(struct conn *c, hb_str base64)
+void socket_binary(struct conn *c, hb_str raw)
 {
     struct partial *partial = c->sockets.partial;
-    struct bytes raw = BYTES_INIT;
-    bool fits = partial && partial->parts.n + base64.n <= (size_t)c->worker->options->max_payload / 3 * 4 + 64;
-    if (!fits || !bytes_unbase64(&raw, base64)) {
-        bytes_finish(&raw);
+    size_t most = (size_t)c->worker->options->max_payload / 3 * 4 + 64;
+    if (!partial || partial->parts.n + raw.n / 3 * 4 > most) {
         engine_fault(c);
         return;
     }
-    bytes_base64(&partial->parts, bytes_view(&raw)); /* in its one form */
-    bool failed = partial->parts.failed;
-    bytes_finish(&raw);
+    bytes_base64(&partial->parts, raw);
     partial->end[partial->n++] = partial->parts.n;
-    if (failed)
+    if (partial->parts.failed)
         engine_fault(c);
     else if (partial->n == partial->want)
         finish_partial(c);
 }
 
-void socket_send_json(struct conn *c, enum packet_type type, hb_str space, const uint64_t *id, hb_str json)
+void socket_send_json(
+    struct conn *c, enum packet_type type, hb_str space, const uint64_t *id, hb_str json)
 {
-    struct bytes text = BYTES_INIT, split = BYTES_INIT, clean = BYTES_INIT;
+    struct bytes text = BYTES_INIT, split = BYTES_INIT, raw = BYTES_INIT;
     struct binary_parts parts;
     binary_split(json, &split, &parts);
     if (parts.n > 0)
@@ -311,11 +312,11 @@ void socket_send_json(struct conn *c, enum packet_type type, hb_str space, const
     if (!text.failed)
         engine_send(c, bytes_view(&text));
     for (size_t i = 0; i < parts.n && !text.failed; i++) {
-        bytes_clear(&clean);
-        binary_base64(parts.base64[i], &clean);
-        engine_send_base64(c, bytes_view(&clean));
+        bytes_clear(&raw);
+        binary_bytes(parts.base64[i], &raw);
+        engine_send_bytes(c, bytes_view(&raw));
     }
     bytes_finish(&text);
     bytes_finish(&split);
-    bytes_finish(&clean);
+    bytes_finish(&raw);
 }

@@ -51,6 +51,7 @@ struct entering;
 struct pending;
 struct waiting;
 struct partial;
+struct entered;
 
 /* A connection's sockets. */
 struct sockets {
@@ -59,6 +60,7 @@ struct sockets {
     struct pending *pending;   /* ops under way */
     struct waiting *waiting;   /* acks that clients owe */
     struct partial *partial;   /* a packet whose attachments are still to come */
+    struct entered *entered;   /* namespaces of which the modules don't know yet */
     struct place *own;         /* its user's own room */
     uint64_t next_ack;
     uint16_t n_pending, n_sockets, n_waiting;
@@ -71,7 +73,7 @@ hb_str socket_space(const struct socket *s);
 
 /* A packet's text (without Engine.IO's digit), or an attachment. */
 void socket_text(struct conn *c, hb_str text);
-void socket_binary(struct conn *c, hb_str base64);
+void socket_binary(struct conn *c, hb_str raw);
 bool sockets_full(const struct conn *c);
 
 /* The session is closed, or over: what may be recovered is stored. Then, when nothing refers to the
@@ -91,6 +93,11 @@ void enter_joined(struct conn *c, const hb_event *ev);
 void enter_abandon(struct conn *c);
 /* What recover_ask was asked for; takes `found` (NULL: nothing). False: nobody asks any more. */
 bool enter_found(const hb_ctx *ctx, hb_sid sid, uint32_t number, struct socket *found);
+
+/* entered.c: the modules are to be told; tell them now; nobody is to be told any more. */
+void entered_note(struct conn *c, const struct socket *s, hb_str data);
+void entered_tell(struct conn *c);
+void entered_forget(struct conn *c);
 
 /* For enter.c. */
 struct socket *socket_find(struct conn *c, hb_str space);

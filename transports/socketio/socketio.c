@@ -13,16 +13,17 @@
 static const hb_option options_table[] = {
     {"path", HB_OPT_STRINGS, offsetof(struct options, paths), "/socket.io/",
         .doc = "Paths that speak Socket.IO, with and without the slash at their end"},
-    {"ping_interval", HB_OPT_DURATION, offsetof(struct options, ping_interval), "25s", .min = 10, .max = DAY_MS,
-        .doc = "From a pong to the next ping"},
-    {"ping_timeout", HB_OPT_DURATION, offsetof(struct options, ping_timeout), "20s", .min = 10, .max = DAY_MS,
-        .doc = "How long a pong may take"},
-    {"max_payload", HB_OPT_SIZE, offsetof(struct options, max_payload), "1MB", .min = 1024, .max = MAX_PAYLOAD,
+    {"ping_interval", HB_OPT_DURATION, offsetof(struct options, ping_interval), "25s", .min = 10,
+        .max = DAY_MS, .doc = "From a pong to the next ping"},
+    {"ping_timeout", HB_OPT_DURATION, offsetof(struct options, ping_timeout), "20s", .min = 10,
+        .max = DAY_MS, .doc = "How long a pong may take"},
+    {"max_payload", HB_OPT_SIZE, offsetof(struct options, max_payload), "1MB", .min = 1024,
+        .max = MAX_PAYLOAD,
         .doc = "Of a POST, of a WebSocket message, of a packet's attachments together"},
-    {"connect_timeout", HB_OPT_DURATION, offsetof(struct options, connect_timeout), "45s", .min = 10, .max = DAY_MS,
-        .doc = "For entering a first namespace, credentials included"},
-    {"upgrade_timeout", HB_OPT_DURATION, offsetof(struct options, upgrade_timeout), "10s", .min = 10, .max = DAY_MS,
-        .doc = "For the change from polling to WebSocket"},
+    {"connect_timeout", HB_OPT_DURATION, offsetof(struct options, connect_timeout), "45s",
+        .min = 10, .max = DAY_MS, .doc = "For entering a first namespace, credentials included"},
+    {"upgrade_timeout", HB_OPT_DURATION, offsetof(struct options, upgrade_timeout), "10s",
+        .min = 10, .max = DAY_MS, .doc = "For the change from polling to WebSocket"},
     {"recovery", HB_OPT_DURATION, offsetof(struct options, recovery), "2m", .max = DAY_MS,
         .doc = "How long a client that lost its connection finds all as it was; 0: never"},
     {"namespaces", HB_OPT_STRINGS, offsetof(struct options, namespaces), "/",
@@ -37,9 +38,11 @@ static const hb_option options_table[] = {
         .doc = "Event that tells a room's other members of a join; empty: none"},
     {"events.left", HB_OPT_STRING, offsetof(struct options, left), "user-left",
         .doc = "Event that tells them of a leave, or a disconnect; empty: none"},
-    {"fields.room", HB_OPT_STRING, offsetof(struct options, room), "roomId", .doc = "A message's room"},
+    {"fields.room", HB_OPT_STRING, offsetof(struct options, room), "roomId",
+        .doc = "A message's room"},
     {"fields.user", HB_OPT_STRING, offsetof(struct options, user), "userId", .doc = "Who sent it"},
-    {"fields.ts", HB_OPT_STRING, offsetof(struct options, ts), "ts", .doc = "When, in ms since 1970"},
+    {"fields.ts", HB_OPT_STRING, offsetof(struct options, ts), "ts",
+        .doc = "When, in ms since 1970"},
     {"fields.data", HB_OPT_STRING, offsetof(struct options, data), "data",
         .doc = "What it says, where that is no object"},
     {"fields.key", HB_OPT_STRING, offsetof(struct options, key), "key",
@@ -47,7 +50,8 @@ static const hb_option options_table[] = {
     {"fields.token", HB_OPT_STRING, offsetof(struct options, token), "token",
         .doc = "The credential, in the client's auth object"},
     {"echo", HB_OPT_STRING, offsetof(struct options, echo), NULL,
-        .doc = "A path that sends every Engine.IO message back, for conformance tests only; empty: none"},
+        .doc = "A path that sends every Engine.IO message back, for conformance tests only; empty: "
+               "none"},
     {NULL},
 };
 
@@ -76,19 +80,34 @@ static bool is_ours(const struct options *o, hb_str path)
     return is_echo(o, path);
 }
 
+/* An empty one is none. */
+static hb_str sid_of(const hb_net *net, hb_request *req)
+{
+    hb_str sid = net->query(req, HB_STR("sid"), 0);
+    return sid.n > 0 ? sid : (hb_str){NULL, 0};
+}
+
 static bool claim(const hb_ctx *ctx, const hb_request *req, hb_claim *out)
 {
     const struct options *o = ctx->options;
     if (!is_ours(o, req->path))
         return false;
-    out->ticket = ctx->host->net->query((hb_request *)(uintptr_t)req, HB_STR("sid"), 0);
+    out->ticket = sid_of(ctx->host->net, (hb_request *)(uintptr_t)req);
     out->body_limit = o->max_payload;
     return true;
 }
 
 /* ---- errors, in the reference's order ---- */
 
-enum fault { FAULT_TRANSPORT, FAULT_SID, FAULT_METHOD, FAULT_BAD, FAULT_FORBIDDEN, FAULT_VERSION, FAULT_NONE };
+enum fault {
+    FAULT_TRANSPORT,
+    FAULT_SID,
+    FAULT_METHOD,
+    FAULT_BAD,
+    FAULT_FORBIDDEN,
+    FAULT_VERSION,
+    FAULT_NONE
+};
 
 struct asked {
     hb_str transport, eio, sid;
@@ -119,8 +138,8 @@ static enum fault judge(const struct asked *a, const struct conn *c)
 
 static void refuse(const hb_net *net, hb_request *req, bool websocket, enum fault fault)
 {
-    static const char *const messages[] = {"Transport unknown", "Session ID unknown", "Bad handshake method",
-        "Bad request", "Forbidden", "Unsupported protocol version"};
+    static const char *const messages[] = {"Transport unknown", "Session ID unknown",
+        "Bad handshake method", "Bad request", "Forbidden", "Unsupported protocol version"};
     engine_refuse(net, req, websocket, 400, fault, str_of(messages[fault]));
 }
 
@@ -131,7 +150,7 @@ static struct asked ask(const hb_net *net, hb_request *req)
     return (struct asked){
         .transport = net->query(req, HB_STR("transport"), 0),
         .eio = net->query(req, HB_STR("EIO"), 0),
-        .sid = net->query(req, HB_STR("sid"), 0),
+        .sid = sid_of(net, req),
         .get = is(req->method, "GET"),
         .websocket = handshake_wanted(&headers),
         .handshake_fits = handshake_check(&headers, &why) == HANDSHAKE_OK,
@@ -166,8 +185,9 @@ static int check_path(hb_str path, char *error, size_t error_size)
 {
     if (path.n > 1 && path.p[0] == '/' && !memchr(path.p, '?', path.n))
         return 0;
-    snprintf(error, error_size, "the path \"%.*s\" must begin with /, say more than that and have no query",
-        (int)path.n, path.p);
+    snprintf(error, error_size,
+        "the path \"%.*s\" must begin with /, say more than that and have no query", (int)path.n,
+        path.p);
     return -1;
 }
 
@@ -195,8 +215,11 @@ static int check(const hb_host *host, const void *options, char *error, size_t e
 static void read_options(struct worker *w, const struct options *o)
 {
     w->options = o;
-    w->names = (struct shape_names){.room = str_of(o->room), .user = str_of(o->user), .ts = str_of(o->ts),
-        .data = str_of(o->data), .key = str_of(o->key)};
+    w->names = (struct shape_names){.room = str_of(o->room),
+        .user = str_of(o->user),
+        .ts = str_of(o->ts),
+        .data = str_of(o->data),
+        .key = str_of(o->key)};
 }
 
 static void worker_reload(const hb_ctx *ctx)

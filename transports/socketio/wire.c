@@ -6,12 +6,13 @@
 
 /* The event's arguments as JSON, from the bracket and the name on, without the closing bracket.
  * False: this event is not told. */
-static bool put_event(const struct worker *w, const hb_event *ev, const struct space_room *whose, struct bytes *json)
+static bool put_event(
+    const struct worker *w, const hb_event *ev, const struct space_room *whose, struct bytes *json)
 {
     const struct options *o = w->options;
     hb_str member = str_of(ev->event.n == 4 ? o->joined : o->left); /* "join", "leave" */
     bool is_member = ev->kind == HB_EV_MEMBER;
-    if (is_member && member.n == 0)
+    if (is_member && (member.n == 0 || whose->room.n == 0)) /* the room of all in a namespace */
         return false;
     bytes_char(json, '[');
     bytes_json_str(json, is_member ? member : ev->event);
@@ -26,24 +27,22 @@ static bool put_event(const struct worker *w, const hb_event *ev, const struct s
     return true;
 }
 
-static void put_attachments(const struct worker *w, unsigned form, const struct binary_parts *parts, hb_out *out)
+static void put_attachments(
+    const struct worker *w, unsigned form, const struct binary_parts *parts, hb_out *out)
 {
-    struct bytes base64 = BYTES_INIT, raw = BYTES_INIT, frame = BYTES_INIT;
+    struct bytes raw = BYTES_INIT, frame = BYTES_INIT;
     for (size_t i = 0; i < parts->n; i++) {
-        bytes_clear(&base64);
         bytes_clear(&raw);
         bytes_clear(&frame);
-        binary_base64(parts->base64[i], &base64);
+        binary_bytes(parts->base64[i], &raw);
         if (form & FORM_WEBSOCKET) {
-            bytes_unbase64(&raw, bytes_view(&base64));
             link_frame(&frame, FRAME_OP_BINARY, bytes_view(&raw));
         } else {
             BYTES_LIT(&frame, PAYLOAD_SEPARATOR "b");
-            bytes_str(&frame, bytes_view(&base64));
+            bytes_base64(&frame, bytes_view(&raw));
         }
         w->net->out(out, frame.p, frame.n);
     }
-    bytes_finish(&base64);
     bytes_finish(&raw);
     bytes_finish(&frame);
 }
@@ -121,7 +120,8 @@ void wire_encode(const hb_ctx *ctx, unsigned form, const hb_event *ev, hb_out *o
         return;
     binary_split(bytes_view(json), &split, &parts);
     bytes_char(packet, '0' + ENGINE_MESSAGE);
-    packet_head(packet, parts.n > 0 ? PACKET_BINARY_EVENT : PACKET_EVENT, (unsigned)parts.n, whose.space, NULL);
+    packet_head(packet, parts.n > 0 ? PACKET_BINARY_EVENT : PACKET_EVENT, (unsigned)parts.n,
+        whose.space, NULL);
     bytes_str(packet, parts.n > 0 ? bytes_view(&split) : bytes_view(json));
     bool offset = needs_offset(form, ev);
     bool slot = offset && ((form & FORM_KIND) == FORM_SLOT || !ev->cursor.p);
