@@ -107,16 +107,29 @@ static bool next_entry(hb_str *rest, uint64_t *hash, hb_pos *pos)
 }
 
 struct merging {
-    struct cursor_writer w;
-    uint64_t rooms[CURSOR_ENTRIES_MAX]; /* of its entries */
+    bool latest;         /* of a room in several: the latest, not the first */
+    size_t n;
+    struct {
+        uint64_t room;
+        hb_pos pos;
+    } entries[CURSOR_ENTRIES_MAX];
 };
 
-static bool has_room(const struct merging *m, uint64_t hash)
+static bool is_later(hb_pos a, hb_pos b)
 {
-    for (size_t i = 0; i < m->w.entries; i++)
-        if (m->rooms[i] == hash)
-            return true;
-    return false;
+    return a.hi != b.hi ? a.hi > b.hi : a.lo > b.lo;
+}
+
+static void merge_entry(struct merging *m, uint64_t hash, hb_pos pos)
+{
+    size_t i = 0;
+    while (i < m->n && m->entries[i].room != hash)
+        i++;
+    if (i == CURSOR_ENTRIES_MAX || (i < m->n && !(m->latest && is_later(pos, m->entries[i].pos))))
+        return;
+    m->entries[i].room = hash;
+    m->entries[i].pos = pos;
+    m->n += i == m->n;
 }
 
 static bool entries_valid(hb_str rest)
@@ -134,19 +147,23 @@ static void merge_entries(struct merging *m, hb_str rest)
 {
     uint64_t hash;
     hb_pos pos;
-    while (rest.n > 0 && m->w.entries < CURSOR_ENTRIES_MAX && next_entry(&rest, &hash, &pos)) {
-        if (has_room(m, hash))
-            continue;
-        m->rooms[m->w.entries] = hash;
-        cursor_add(&m->w, hash, pos);
-    }
+    while (rest.n > 0 && next_entry(&rest, &hash, &pos))
+        merge_entry(m, hash, pos);
 }
 
-size_t cursor_merge(const hb_str *cursors, size_t n, struct buf *out)
+static void write_merged(const struct merging *m, struct buf *out)
 {
-    struct merging m;
+    struct cursor_writer w;
+    cursor_begin(&w, 0);
+    for (size_t i = 0; i < m->n; i++)
+        cursor_add(&w, m->entries[i].room, m->entries[i].pos);
+    cursor_end(&w, out);
+}
+
+static size_t merge(const hb_str *cursors, size_t n, bool latest, struct buf *out)
+{
+    struct merging m = {.latest = latest};
     size_t merged = 0;
-    cursor_begin(&m.w, 0);
     for (size_t i = 0; i < n; i++) {
         struct buf raw = BUF_INIT;
         hb_str rest;
@@ -158,8 +175,18 @@ size_t cursor_merge(const hb_str *cursors, size_t n, struct buf *out)
         buf_finish(&raw);
     }
     if (merged > 0)
-        cursor_end(&m.w, out);
+        write_merged(&m, out);
     return merged;
+}
+
+size_t cursor_merge(const hb_str *cursors, size_t n, struct buf *out)
+{
+    return merge(cursors, n, false, out);
+}
+
+size_t cursor_latest(const hb_str *cursors, size_t n, struct buf *out)
+{
+    return merge(cursors, n, true, out);
 }
 
 int cursor_find(hb_str cursor, hb_str room, hb_pos *pos)

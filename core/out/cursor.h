@@ -29,6 +29,8 @@ void cursor_end(const struct cursor_writer *w, struct buf *out); /* appends the 
  * no cursor, or too much for one, is left out; returns how many were cursors, and appends nothing
  * when none was. */
 size_t cursor_merge(const hb_str *cursors, size_t n, struct buf *out);
+/* The same, but of a room that several name the latest position. */
+size_t cursor_latest(const hb_str *cursors, size_t n, struct buf *out);
 
 /* Find the room's position in a cursor: 1 found, 0 a cursor that does not cover the room, -1 no
  * cursor at all. */

@@ -15,6 +15,7 @@ enum op_origin {
     OP_CLIENT,   /* a reply, or an error without an id, in the session's outbox */
     OP_BATCH,    /* POST /hub/send: collected there */
     OP_START,    /* a room named when the session opened: `joined` */
+    OP_GRANTED,  /* the same, on the server's word: nobody is asked */
     OP_SERVER,   /* the server's wish: `joined` when it works, nothing else */
 };
 

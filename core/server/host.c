@@ -201,6 +201,9 @@ static const hb_net net_table = {
     .variant = net_variant,
     .enter = net_enter,
     .answer = net_answer,
+    .cursor_latest = net_cursor_latest,
+    .resume = net_resume,
+    .leave = net_leave,
 };
 
 static void backend_up(const hb_ctx *ctx, bool up)

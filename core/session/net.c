@@ -61,17 +61,32 @@ void net_attach(hb_session *session, hb_stream *stream)
     outbox_attach(ss->s, &ss->out, stream);
 }
 
-void net_start(hb_session *session, const hb_str *rooms, size_t n_rooms, hb_str cursor, start_done started)
+static void start(struct session *ss, const struct start_rooms *rooms, hb_str cursor, start_done started)
 {
-    struct session *ss = of(session);
     bool first = !ss->started;
     ss->started = true;
     if (ss->state == SESSION_OPEN) {
         session_announce(ss);
-        start_begin(ss, first, rooms, n_rooms, cursor, started);
+        start_begin(ss, first, rooms, cursor, started);
     } else if (started) {
         started(session_ctx(ss), ss->conn, HB_OK, (hb_str){NULL, 0});
     }
+}
+
+void net_start(hb_session *session, const hb_str *rooms, size_t n_rooms, hb_str cursor, start_done started)
+{
+    start(of(session), &(struct start_rooms){rooms, n_rooms, 0}, cursor, started);
+}
+
+void net_resume(hb_session *session, const hb_str *rooms, size_t n_rooms, size_t n_granted, hb_str cursor,
+    start_done started)
+{
+    start(of(session), &(struct start_rooms){rooms, n_rooms, n_granted}, cursor, started);
+}
+
+void net_leave(hb_session *session, const hb_str *rooms, size_t n)
+{
+    start_leave(of(session), rooms, n);
 }
 
 static _Thread_local struct native_scratch scratch;
@@ -162,6 +177,11 @@ void net_variant(hb_session *session, unsigned variant)
 size_t net_cursor_merge(const hb_str *cursors, size_t n, hb_out *out)
 {
     return cursor_merge(cursors, n, &out->bytes);
+}
+
+size_t net_cursor_latest(const hb_str *cursors, size_t n, hb_out *out)
+{
+    return cursor_latest(cursors, n, &out->bytes);
 }
 
 void net_end(hb_session *session, hb_end why, bool at_once)

@@ -12,6 +12,9 @@ void net_open(const hb_ctx *ctx, hb_request *req, const hb_open *how);
 void net_attach(hb_session *session, hb_stream *stream);
 void net_start(hb_session *session, const hb_str *rooms, size_t n_rooms, hb_str cursor,
     void (*started)(const hb_ctx *ctx, void *conn, hb_code code, hb_str message));
+void net_resume(hb_session *session, const hb_str *rooms, size_t n_rooms, size_t n_granted, hb_str cursor,
+    void (*started)(const hb_ctx *ctx, void *conn, hb_code code, hb_str message));
+void net_leave(hb_session *session, const hb_str *rooms, size_t n);
 void net_input(hb_session *session, hb_str json);
 void net_op(hb_session *session, const hb_op *op);
 void net_push(hb_session *session, const void *bytes, size_t n);
@@ -20,6 +23,7 @@ void net_touch(hb_session *session);
 void net_cursor(hb_session *session, hb_out *out);
 void net_variant(hb_session *session, unsigned variant);
 size_t net_cursor_merge(const hb_str *cursors, size_t n, hb_out *out);
+size_t net_cursor_latest(const hb_str *cursors, size_t n, hb_out *out);
 void net_end(hb_session *session, hb_end why, bool at_once);
 void net_close(hb_session *session, int close_code, hb_str reason, hb_end why);
 hb_str net_ticket(hb_session *session);

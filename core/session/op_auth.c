@@ -54,7 +54,7 @@ static void on_auth(struct chain *c, hb_verdict verdict)
     event_init(&ev, HB_EV_REPLY);
     op_reply(ss, op, &ev);
     if (ss->started)
-        start_own_room(ss, (hb_str){NULL, 0});
+        start_own_room(ss);
     op_done(ss, op);
 }
 

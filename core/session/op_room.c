@@ -104,7 +104,7 @@ static void on_joined(struct home_req *req)
         return;
     }
     /* What an opening names is not live before all of it is answered: by a replay, be it of nothing. */
-    bool behind = req->has_since && req->recovered && (req->more || ss->start);
+    bool behind = req->has_since && (ss->start || (req->recovered && req->more));
     m->joined = true;
     m->keeps = keeps_history(ss, op->f.room);
     m->pos = req->pos;
@@ -138,7 +138,7 @@ static void send_join(struct session *ss, struct op *op)
     op->req.verb = HOME_JOIN;
     op->req.room = op->f.room;
     op->req.back = on_joined;
-    op->req.quiet_limit = op->origin == OP_SERVER;
+    op->req.quiet_limit = op->origin >= OP_GRANTED;
     op->req.has_since = op->f.since.p && keeps_history(ss, op->f.room) &&
         cursor_find(op->f.since, op->f.room, &op->req.since) == 1;
     home_send(ss->s, &op->req);
@@ -168,7 +168,7 @@ void op_run_join(struct session *ss, struct op *op)
         join_again(ss, op);
         return;
     }
-    if (op->origin == OP_SERVER) {
+    if (op->origin >= OP_GRANTED) {
         send_join(ss, op);
         return;
     }

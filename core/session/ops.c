@@ -29,7 +29,7 @@ void op_reply(struct session *ss, struct op *op, hb_event *ev)
     ev->op = op->f.type;
     if (op->origin == OP_BATCH) {
         batch_reply(op->batch, ev);
-    } else if (op->origin == OP_START || op->origin == OP_SERVER) {
+    } else if (op->origin >= OP_START) {
         start_joined(ss, op, ev);
     } else if (op->f.wants_reply) {
         session_event(ss, ev);
@@ -120,13 +120,14 @@ void op_done(struct session *ss, struct op *op)
     else if (op->f.type == HB_OP_PUBLISH)
         ss->n_inflight--;
     op_free(op);
+    start_settle(ss);
     ops_continue(ss);
 }
 
 static void wait_turn(struct session *ss, struct op *op)
 {
     int64_t max = ss->s->config->limits.waiting_ops;
-    bool ours = op->origin == OP_START || op->origin == OP_SERVER; /* bounded by rooms_per_session */
+    bool ours = op->origin >= OP_START; /* bounded by rooms_per_session */
     if (!ours && ss->n_waiting >= max * 4) { /* a transport that can't be paused */
         op_fail(ss, op, HB_RATE_LIMITED, HB_STR("too many ops at once"), 1000);
         op_free(op);

@@ -20,15 +20,19 @@ static bool has_own_room(const struct session *ss)
     return ss->user && session_user(ss).n <= OWN_ROOM_MAX - 1;
 }
 
-void start_own_room(struct session *ss, hb_str cursor)
+static void join_own_room(struct session *ss, hb_str cursor, enum op_origin origin)
 {
     char name[OWN_ROOM_MAX] = "@";
     hb_str user = session_user(ss);
-    if (!has_own_room(ss))
-        return;
     memcpy(name + 1, user.p, user.n);
     hb_op f = {.type = HB_OP_JOIN, .room = {name, user.n + 1}, .since = cursor};
-    ops_input(ss, &f, OP_SERVER, NULL);
+    ops_input(ss, &f, origin, NULL);
+}
+
+void start_own_room(struct session *ss)
+{
+    if (has_own_room(ss))
+        join_own_room(ss, (hb_str){NULL, 0}, OP_SERVER);
 }
 
 void start_free(struct session *ss)
@@ -54,19 +58,33 @@ static void finish(struct session *ss)
 
 void start_joined(struct session *ss, const struct op *op, hb_event *ev)
 {
+    bool named = op->origin == OP_START;
     if (op->f.type != HB_OP_JOIN)
         return;
     ev->kind = HB_EV_JOINED;
-    if (op->origin == OP_START || ev->code == HB_OK)
+    if (ss->start && op->origin != OP_SERVER) {
+        ss->start->any |= named && ev->code == HB_OK;
+        if (named && ss->start->code == HB_OK)
+            ss->start->code = ev->code;
+        ss->start->pending--;
+    }
+    if (op->origin != OP_SERVER || ev->code == HB_OK)
         session_event(ss, ev);
-    bool own = op->origin == OP_SERVER && op->f.room.p[0] == '@';
-    if (!ss->start || (op->origin != OP_START && !own))
-        return;
-    ss->start->any |= !own && ev->code == HB_OK;
-    if (!own && ss->start->code == HB_OK)
-        ss->start->code = ev->code;
-    if (--ss->start->pending == 0)
+}
+
+void start_settle(struct session *ss)
+{
+    if (ss->start && ss->start->pending == 0 && ss->state == SESSION_OPEN)
         finish(ss);
+}
+
+void start_leave(struct session *ss, const hb_str *rooms, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct membership *m = session_membership(ss, rooms[i]);
+        if (m && m->joined)
+            session_leave_room(ss, m, true);
+    }
 }
 
 static bool named_before(const hb_str *rooms, size_t i)
@@ -87,9 +105,9 @@ static hb_str bad_rooms(const struct session *ss, const hb_str *rooms, size_t n)
     return (hb_str){NULL, 0};
 }
 
-void start_begin(struct session *ss, bool first, const hb_str *rooms, size_t n_rooms, hb_str cursor, start_done done)
+void start_begin(struct session *ss, bool first, const struct start_rooms *rooms, hb_str cursor, start_done done)
 {
-    hb_str fault = bad_rooms(ss, rooms, n_rooms);
+    hb_str fault = bad_rooms(ss, rooms->names, rooms->n);
     if (fault.p) {
         done(session_ctx(ss), ss->conn, HB_BAD_REQUEST, fault);
         return;
@@ -97,23 +115,23 @@ void start_begin(struct session *ss, bool first, const hb_str *rooms, size_t n_r
     bool own = first && has_own_room(ss);
     if (first)
         session_welcome(ss);
-    if (n_rooms == 0 && !own) {
+    if (rooms->n == 0 && !own) {
         if (done)
             done(session_ctx(ss), ss->conn, HB_OK, (hb_str){NULL, 0});
         return;
     }
     ss->start = mem_zalloc(sizeof(*ss->start));
-    *ss->start = (struct start){.pending = own, .any = n_rooms == 0, .done = done};
-    for (size_t i = 0; i < n_rooms; i++)
-        ss->start->pending += !named_before(rooms, i);
+    *ss->start = (struct start){.pending = own, .any = rooms->n == rooms->n_granted, .done = done};
+    for (size_t i = 0; i < rooms->n; i++)
+        ss->start->pending += !named_before(rooms->names, i);
     hb_sid sid = ss->sid;
     struct shard *s = ss->s;
     if (own)
-        start_own_room(ss, cursor);
+        join_own_room(ss, cursor, OP_GRANTED);
     /* All of them may be answered before the last name, a second one of its room: `rooms` may be gone. */
-    for (size_t i = 0; i < n_rooms && session_find(s, sid) && ss->start; i++) {
-        hb_op f = {.type = HB_OP_JOIN, .room = rooms[i], .since = cursor};
-        if (!named_before(rooms, i))
-            ops_input(ss, &f, OP_START, NULL);
+    for (size_t i = 0; i < rooms->n && session_find(s, sid) && ss->start; i++) {
+        hb_op f = {.type = HB_OP_JOIN, .room = rooms->names[i], .since = cursor};
+        if (!named_before(rooms->names, i))
+            ops_input(ss, &f, i < rooms->n_granted ? OP_GRANTED : OP_START, NULL);
     }
 }

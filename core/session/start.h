@@ -6,12 +6,21 @@
 
 typedef void (*start_done)(const hb_ctx *ctx, void *conn, hb_code code, hb_str message);
 
+struct start_rooms {
+    const hb_str *names;
+    size_t n, n_granted;    /* the first n_granted are joined without asking anybody */
+};
+
 /* hb_net->start; not the first time: no welcome and no own room */
-void start_begin(struct session *ss, bool first, const hb_str *rooms, size_t n_rooms, hb_str cursor, start_done done);
-/* Join the room of its user, recovered from a cursor (may be absent). */
-void start_own_room(struct session *ss, hb_str cursor);
+void start_begin(struct session *ss, bool first, const struct start_rooms *rooms, hb_str cursor, start_done done);
+/* Join the room of its user. */
+void start_own_room(struct session *ss);
 /* A join of the server's or of the opening request is answered. */
 void start_joined(struct session *ss, const struct op *op, hb_event *ev);
+/* An op is over: was it the last one of the opening? */
+void start_settle(struct session *ss);
+/* hb_net->leave */
+void start_leave(struct session *ss, const hb_str *rooms, size_t n);
 void start_free(struct session *ss);
 
 #endif

@@ -22,7 +22,10 @@ struct entering {
     struct socket *socket;
     struct socket *found;    /* what it had; NULL: nothing, or not yet */
     uint32_t number;         /* of the question after it; 0: none is out */
+    bool started;            /* its rooms are being joined */
+    bool asked;              /* its credential is good, and what it had is found */
     bool lost;               /* something can't be had again */
+    bool later;              /* something can't be had now */
     size_t n_payload;
     char payload[];          /* the packet's object; "{}" when there was none */
 };
@@ -33,16 +36,46 @@ static hb_str payload_of(const struct entering *e)
 }
 
 static void ask_credential(struct conn *c);
+static void begin(struct conn *c);
+
+static void go_on(struct conn *c)
+{
+    if (c->sockets.entering && c->sockets.entering->asked)
+        begin(c);
+    else if (c->sockets.entering)
+        ask_credential(c);
+}
 
 /* The first in the queue is dealt with; go on with the next. */
 static void next(struct conn *c)
 {
     struct entering *e = c->sockets.entering;
     c->sockets.entering = e->next;
-    socket_free(e->found);
     free(e);
-    if (c->sockets.entering)
-        ask_credential(c);
+    go_on(c);
+}
+
+/* What it had can't be had again. */
+static void drop_found(struct conn *c, struct entering *e)
+{
+    if (!e->found)
+        return;
+    recover_leave(c->worker, e->found->pid);
+    socket_free(e->found);
+    e->found = NULL;
+}
+
+struct socket *enter_steal(struct conn *c, const char *pid)
+{
+    struct entering *e = c->sockets.entering;
+    while (e && !(e->found && strcmp(e->found->pid, pid) == 0))
+        e = e->next;
+    struct socket *found = e ? e->found : NULL;
+    if (!found)
+        return NULL;
+    e->found = NULL;
+    engine_hang_up(c, CLOSE_NONE, HB_END_CLIENT);
+    return found;
 }
 
 void enter_abandon(struct conn *c)
@@ -113,19 +146,7 @@ static void name_socket(struct conn *c, struct socket *s)
     bytes_finish(&sid);
 }
 
-/* Of a namespace other than the main one: the room that all in it are in. */
-static void join_everybody(struct conn *c, const struct socket *s)
-{
-    const hb_ctx *ctx = c->worker->ctx;
-    struct bytes room = BYTES_INIT;
-    if (s->n_space == 1)
-        return;
-    bytes_append(&room, s->space + 1, s->n_space - 1u);
-    bytes_char(&room, ':');
-    if (!room.failed)
-        ctx->host->session_join(ctx, c->sid, bytes_view(&room));
-    bytes_finish(&room);
-}
+static void join_everybody(struct conn *c, struct socket *s);
 
 static void connect_socket(struct conn *c)
 {
@@ -134,53 +155,146 @@ static void connect_socket(struct conn *c)
     s->state = SOCKET_CONNECTED;
     engine_entered(c);
     send_connected(c, s);
-    if (s->pid[0])
-        recover_enter(c->worker, s->pid, c->sid);
     join_everybody(c, s);
     entered_note(c, s, payload_of(e));
     next(c);
 }
 
+/* Of the offset that the client brought: not 0. */
+static uint64_t hash_of_offset(hb_str offset)
+{
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    for (size_t i = 0; i < offset.n; i++)
+        hash = (hash ^ (unsigned char)offset.p[i]) * 0x100000001b3u;
+    return hash ? hash : 1;
+}
+
+/* Absent: it brought none. */
+static hb_str offset_of(const struct entering *e, struct bytes *text)
+{
+    hb_str value = jtext_get(payload_of(e), HB_STR("offset"));
+    return value.p && jtext_string(value, text) && !text->failed ? bytes_view(text) : (hb_str){NULL, 0};
+}
+
+/* The client keeps the offset of its former life until an event brings another. */
 static void connect_afresh(struct conn *c)
 {
-    struct socket *s = c->sockets.entering->socket;
-    socket_leave_rooms(c, s);
-    name_socket(c, s);
+    struct entering *e = c->sockets.entering;
+    struct bytes text = BYTES_INIT;
+    hb_str offset = offset_of(e, &text);
+    drop_found(c, e);
+    name_socket(c, e->socket);
     if (c->worker->options->recovery > 0)
-        recover_name(c->worker, s->pid);
+        recover_name(c->worker, e->socket->pid);
+    if (offset.p)
+        e->socket->stale = hash_of_offset(offset);
+    bytes_finish(&text);
+    if (e->socket->pid[0])
+        recover_enter(c->worker, e->socket->pid, c->sid);
     connect_socket(c);
 }
 
 /* ---- what it had ---- */
 
+static hb_str everybody(const struct socket *s, char room[SPACE_MAX + 1])
+{
+    memcpy(room, s->space + 1, s->n_space - 1u);
+    room[s->n_space - 1u] = ':';
+    return (hb_str){room, s->n_space};
+}
+
+static bool is_everybody(const struct socket *s, hb_str room)
+{
+    char name[SPACE_MAX + 1];
+    return s->n_space > 1 && str_same(room, everybody(s, name));
+}
+
+/* Of a namespace other than the main one: the room that all in it are in. */
+static void join_everybody(struct conn *c, struct socket *s)
+{
+    char room[SPACE_MAX + 1];
+    if (s->n_space > 1 && !place_find(&s->places, everybody(s, room)))
+        c->worker->ctx->host->session_join(c->worker->ctx, c->sid, everybody(s, room));
+}
+
+/* Places as they were: where it joined first says more than where it was joined just now. */
 static void take_up(struct conn *c)
 {
     struct entering *e = c->sockets.entering;
     struct socket *s = e->socket, *found = e->found;
     memcpy(s->pid, found->pid, sizeof(s->pid));
     memcpy(s->sid, found->sid, sizeof(s->sid));
-    places_free(s->places); /* those of the joins just now; the old ones say more */
-    s->places = found->places;
-    found->places = NULL;
+    s->stale = found->stale;
+    while (found->places) {
+        struct place *p = found->places, **now = place_find(&s->places, place_room(p));
+        found->places = p->next;
+        if (now)
+            place_remove(now);
+        p->next = s->places;
+        s->places = p;
+    }
+    e->found = NULL;
+    socket_free(found);
     connect_socket(c);
 }
 
-static bool is_in(const struct place *p, hb_str room)
+static void note_outcome(struct entering *e, const hb_event *ev)
 {
-    while (p && !str_same(place_room(p), room))
-        p = p->next;
-    return p != NULL;
+    if (ev->code == HB_UNAVAILABLE || ev->code == HB_RATE_LIMITED || ev->code == HB_INTERNAL)
+        e->later = true;
+    else
+        e->lost |= ev->code != HB_OK || ev->recovered != 1;
 }
 
+static bool has_place(struct place *list, hb_str room)
+{
+    struct place **at = place_find(&list, room);
+    return at && (*at)->n_cursor > 0;
+}
+
+/* Its user's own room speaks in the main namespace. */
 void enter_joined(struct conn *c, const hb_event *ev)
 {
     struct entering *e = c->sockets.entering;
     const struct socket *found = e ? e->found : NULL;
-    if (!found)
+    if (!found || !e->started)
         return;
-    const struct place *own = found->rest->own;
-    if (is_in(found->places, ev->room) || (own && own->n_cursor > 0 && str_same(place_room(own), ev->room)))
-        e->lost |= ev->code != HB_OK || ev->recovered != 1; /* a room without history: who knows */
+    bool own = has_place(found->rest->own, ev->room);
+    c->sockets.own_resumed |= own && ev->code == HB_OK && ev->recovered == 1;
+    if (has_place(found->places, ev->room) || (own && found->n_space == 1))
+        note_outcome(e, ev);
+}
+
+enum { GRANTED, NAMED };
+
+/* The rooms to be joined again: granted ones first. */
+static size_t rooms_of(const struct socket *found, hb_str *rooms, size_t *n_granted)
+{
+    size_t n = 0;
+    for (int kind = GRANTED; kind <= NAMED; kind++) {
+        for (const struct place *p = found->places; p && n < ROOMS_MAX; p = p->next)
+            if (p->n_cursor > 0 && p->granted == (kind == GRANTED))
+                rooms[n++] = place_room(p);
+        if (kind == GRANTED)
+            *n_granted = n;
+    }
+    return n;
+}
+
+/* Nothing of these rooms was told yet. */
+static void leave_found(struct conn *c, struct entering *e)
+{
+    size_t n_granted, n = 0;
+    hb_str *rooms = calloc(ROOMS_MAX, sizeof(*rooms));
+    if (rooms)
+        n = rooms_of(e->found, rooms, &n_granted);
+    c->worker->net->leave(c->session, rooms, n);
+    for (size_t i = 0; i < n; i++) {
+        struct place **at = place_find(&e->socket->places, rooms[i]);
+        if (at)
+            place_remove(at);
+    }
+    free(rooms);
 }
 
 static void on_started(const hb_ctx *ctx, void *conn, hb_code code, hb_str message)
@@ -193,82 +307,86 @@ static void on_started(const hb_ctx *ctx, void *conn, hb_code code, hb_str messa
         return;
     engine_hold(c);
     if (code == HB_BAD_REQUEST) { /* what was a room is none any more: nothing was begun */
+        drop_found(c, e);
         engine_fault(c);
-    } else if (e->found && !e->lost && code == HB_OK) {
+    } else if (e->found && e->later) { /* its client comes back, and it is kept until then */
+        engine_hang_up(c, CLOSE_NONE, HB_END_ERROR);
+    } else if (e->found && !e->lost) {
         take_up(c);
     } else {
+        if (e->found)
+            leave_found(c, e);
         connect_afresh(c);
     }
     engine_release(c);
 }
 
-/* Where each room goes on: the newest cursor that says something of it. The client's own offset, of
- * the rooms that it was in by then; of the others where they were joined. An offset that is none of
- * ours (some event of the application put it there): where the server last was. */
-struct since {
-    hb_str list[ROOMS_MAX * 2 + 4];
-    size_t n;
-};
-
-static void add_places(struct since *s, const struct place *p, uint64_t stamp, bool later)
+/* Where each room goes on: by the client's offset, or where it was joined, whatever is later. False:
+ * the offset is none of ours, so that nobody knows what the client has. */
+static bool put_since(struct conn *c, const struct entering *e, hb_out *out)
 {
-    for (; p && s->n < ROOMS_MAX * 2; p = p->next)
-        if (p->n_cursor > 0 && (p->joined_at > stamp) == later)
-            s->list[s->n++] = place_cursor(p);
+    struct bytes text = BYTES_INIT;
+    const struct socket *found = e->found;
+    hb_str offset = offset_of(e, &text);
+    hb_str *list = calloc(ROOMS_MAX + 2, sizeof(*list));
+    size_t n = 0;
+    if (list && offset.p && hash_of_offset(offset) != found->stale)
+        list[n++] = offset;
+    if (list && found->rest->own && found->rest->own->n_cursor > 0)
+        list[n++] = place_cursor(found->rest->own);
+    for (const struct place *p = found->places; list && p && n < ROOMS_MAX + 2; p = p->next)
+        if (p->n_cursor > 0)
+            list[n++] = place_cursor(p);
+    bool ok = list && c->worker->net->cursor_latest(list, n, out) == n && !c->worker->net->out_failed(out);
+    free(list);
+    bytes_finish(&text);
+    return ok;
 }
 
-static void merge_cursors(struct conn *c, const struct socket *found, hb_str offset, hb_out *out)
-{
-    const hb_net *net = c->worker->net;
-    struct since *since = calloc(1, sizeof(*since));
-    uint64_t stamp = 0;
-    hb_str cursor = {NULL, 0};
-    if (!since)
-        return;
-    bool ours = offset.p && wire_offset(offset, &stamp, &cursor) && stamp <= worker_stamp(c->worker) &&
-        net->cursor_merge(&cursor, 1, out) == 1;
-    net->out_truncate(out, 0);
-    if (offset.p && !ours) {
-        stamp = UINT64_MAX;
-        cursor = found->rest->last;
-    }
-    add_places(since, found->places, stamp, true);
-    add_places(since, found->rest->own, stamp, true);
-    if (cursor.p)
-        since->list[since->n++] = cursor;
-    add_places(since, found->places, stamp, false);
-    add_places(since, found->rest->own, stamp, false);
-    net->cursor_merge(since->list, since->n, out);
-    free(since);
-}
-
-static bool is_everybody(const struct place *p)
-{
-    hb_str room = place_room(p);
-    return room.n > 0 && room.p[room.n - 1] == ':';
-}
-
-static size_t rooms_of(const struct socket *found, hb_str *rooms)
+/* Without one nothing can be told of what it missed there. What a namespace as a whole is told is
+ * for those who are there, unless its room has a history. */
+static bool have_cursors(const struct socket *found)
 {
     size_t n = 0;
-    for (const struct place *p = found->places; p && n < ROOMS_MAX; p = p->next)
-        if (!is_everybody(p))
-            rooms[n++] = place_room(p);
-    return n;
+    for (const struct place *p = found->places; p; p = p->next, n++)
+        if (n >= ROOMS_MAX || (p->n_cursor == 0 && !is_everybody(found, place_room(p))))
+            return false;
+    return true;
 }
 
-static void start(struct conn *c, const struct socket *found, hb_str offset)
+/* Its user's own room is joined with the first namespace of a connection. */
+static bool own_is_missed(const struct conn *c, const struct socket *found)
+{
+    const struct place *own = found->rest->own;
+    return found->n_space == 1 && own && own->n_cursor > 0 && c->sockets.started && !c->sockets.own_resumed;
+}
+
+static void start_afresh(struct conn *c)
+{
+    drop_found(c, c->sockets.entering);
+    if (c->sockets.started) {
+        connect_afresh(c);
+        return;
+    }
+    c->sockets.started = true;
+    c->worker->net->start(c->session, NULL, 0, (hb_str){NULL, 0}, on_started);
+}
+
+static void resume(struct conn *c)
 {
     const hb_net *net = c->worker->net;
-    hb_str *rooms = found ? calloc(ROOMS_MAX, sizeof(*rooms)) : NULL;
-    hb_out *cursor = found ? net->out_create() : NULL;
-    size_t n = rooms ? rooms_of(found, rooms) : 0;
-    c->sockets.started = true;
-    if (found)
-        merge_cursors(c, found, offset, cursor);
-    net->start(c->session, rooms, n, found && net->out_size(cursor) > 0 ? net->out_view(cursor) : (hb_str){NULL, 0},
-        on_started);
-    net->out_destroy(cursor);
+    struct entering *e = c->sockets.entering;
+    hb_str *rooms = calloc(ROOMS_MAX, sizeof(*rooms));
+    hb_out *since = net->out_create();
+    if (rooms && put_since(c, e, since)) {
+        size_t n_granted, n = rooms_of(e->found, rooms, &n_granted);
+        hb_str cursor = net->out_size(since) > 0 ? net->out_view(since) : (hb_str){NULL, 0};
+        c->sockets.started = e->started = true;
+        net->resume(c->session, rooms, n, n_granted, cursor, on_started);
+    } else {
+        start_afresh(c);
+    }
+    net->out_destroy(since);
     free(rooms);
 }
 
@@ -280,24 +398,36 @@ static bool fits(struct conn *c, const struct socket *found, const struct socket
         !found->rest->user.p == !info.user.p;
 }
 
+/* The main namespace goes first: its offset says where its user's own room goes on. True: it does. */
+static bool give_way(struct conn *c)
+{
+    struct entering *e = c->sockets.entering, **at = &e->next;
+    while (*at && (*at)->socket->n_space > 1)
+        at = &(*at)->next;
+    struct entering *first = *at;
+    if (c->sockets.started || e->socket->n_space == 1 || !first)
+        return false;
+    *at = first->next;
+    first->next = e;
+    c->sockets.entering = first;
+    ask_credential(c);
+    return true;
+}
+
 static void begin(struct conn *c)
 {
     struct entering *e = c->sockets.entering;
-    struct bytes offset = BYTES_INIT;
+    e->asked = true;
+    if (give_way(c))
+        return;
     if (e->found && !fits(c, e->found, e->socket)) {
         recover_store(c->worker, e->found); /* whoever it belongs to may still want it */
         e->found = NULL;
     }
-    if (e->found) {
-        hb_str value = jtext_get(payload_of(e), HB_STR("offset"));
-        bool given = value.p && jtext_string(value, &offset);
-        start(c, e->found, given ? bytes_view(&offset) : (hb_str){NULL, 0});
-    } else if (!c->sockets.started) {
-        start(c, NULL, (hb_str){NULL, 0});
-    } else {
-        connect_afresh(c);
-    }
-    bytes_finish(&offset);
+    if (e->found && have_cursors(e->found) && !own_is_missed(c, e->found))
+        resume(c);
+    else
+        start_afresh(c);
 }
 
 bool enter_found(const hb_ctx *ctx, hb_sid sid, uint32_t number, struct socket *found)
@@ -314,18 +444,24 @@ bool enter_found(const hb_ctx *ctx, hb_sid sid, uint32_t number, struct socket *
     return true;
 }
 
+static hb_str pid_of(const struct entering *e, struct bytes *text)
+{
+    hb_str value = jtext_get(payload_of(e), HB_STR("pid"));
+    return value.p && jtext_string(value, text) && !text->failed ? bytes_view(text) : (hb_str){NULL, 0};
+}
+
 static void find(struct conn *c)
 {
     static _Thread_local uint32_t last_number;
     struct entering *e = c->sockets.entering;
-    struct bytes pid = BYTES_INIT;
-    hb_str value = jtext_get(payload_of(e), HB_STR("pid"));
-    if (c->worker->options->recovery > 0 && value.p && jtext_string(value, &pid)) {
+    struct bytes text = BYTES_INIT;
+    hb_str pid = pid_of(e, &text);
+    if (c->worker->options->recovery > 0 && pid.p) {
         e->number = ++last_number ? last_number : ++last_number;
-        if (!recover_ask(c->worker, bytes_view(&pid), c->sid, e->number))
+        if (!recover_ask(c->worker, pid, c->sid, e->number))
             e->number = 0;
     }
-    bytes_finish(&pid);
+    bytes_finish(&text);
     if (!e->number)
         begin(c);
 }
@@ -355,6 +491,18 @@ static void ask_credential(struct conn *c)
     bytes_finish(&token);
 }
 
+/* Who was here before and is told so does not try again by himself; who loses the connection does. */
+static void put_off(struct conn *c, const hb_event *ev)
+{
+    struct bytes text = BYTES_INIT;
+    bool was_here = pid_of(c->sockets.entering, &text).p != NULL;
+    bytes_finish(&text);
+    if (was_here)
+        engine_hang_up(c, CLOSE_NONE, HB_END_ERROR);
+    else
+        refuse(c, ev->text.p ? ev->text : HB_STR("Try again later"), ev);
+}
+
 void enter_replied(struct conn *c, const hb_event *ev)
 {
     if (!c->sockets.entering)
@@ -363,7 +511,7 @@ void enter_replied(struct conn *c, const hb_event *ev)
         c->sockets.waits_for_token = false;
         find(c);
     } else if (ev->code == HB_RATE_LIMITED || ev->code == HB_UNAVAILABLE) {
-        refuse(c, ev->text.p ? ev->text : HB_STR("Try again later"), ev);
+        put_off(c, ev);
     } else {
         refuse(c, HB_STR("Invalid token"), ev);
     }

@@ -190,24 +190,14 @@ static void refuse(struct conn *c, const struct socket *s, const struct packet *
         acknowledge(c, s, FOR_NOBODY, p->id, &ev);
 }
 
-static struct place **place_of(struct socket *s, hb_str room)
-{
-    struct place **at = &s->places;
-    while (*at && !str_same(place_room(*at), room))
-        at = &(*at)->next;
-    return at;
-}
-
 static void note_room(struct conn *c, struct pending *p, const hb_event *ev)
 {
     hb_str room = {p->room, p->n_room};
-    struct place **at = place_of(p->socket, room), *place = *at;
-    if (p->purpose == FOR_JOIN && !place) {
-        place_note(c, &p->socket->places, room, ev->cursor);
-    } else if (p->purpose == FOR_LEAVE && place) {
-        *at = place->next;
-        free(place);
-    }
+    struct place **at = place_find(&p->socket->places, room);
+    if (p->purpose == FOR_JOIN && !at)
+        place_note(c, &p->socket->places, room, ev->cursor, false);
+    else if (p->purpose == FOR_LEAVE && at)
+        place_remove(at);
 }
 
 void ops_replied(struct conn *c, const hb_event *ev)

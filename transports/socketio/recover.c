@@ -7,6 +7,7 @@ enum {
     BUCKETS = 4096,
     STORED_MAX = 20000, /* of a worker; then the oldest goes */
     SWEEP_MS = 5000,
+    HOPS_MAX = 8,       /* after a socket that connections take from each other */
 };
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -17,15 +18,15 @@ struct question {
     hb_sid sid;
     uint32_t number;
     struct socket *found;
-    int seen_at;         /* worker that was asked to give it up; -1: none yet */
-    hb_sid seen;
+    hb_sid seen;         /* where it was looked for last; 0: nowhere yet */
+    int hops;
 };
 
 struct record {
     struct record *chain;           /* in its bucket */
     struct record *older, *newer;   /* of the stored ones, by time */
-    struct socket *stored;          /* NULL: it is connected */
-    int worker;                     /* where */
+    struct socket *stored;          /* NULL: a connection has it, or is about to take it up */
+    int worker;                     /* that one */
     hb_sid sid;
     char pid[SOCKET_PID + 1];
 };
@@ -173,8 +174,7 @@ static void keep(struct worker *w, struct socket *s)
     unqueue(r, e);
     socket_free(e->stored);
     e->stored = s;
-    if (!s->rest->expires_ms)
-        s->rest->expires_ms = w->ctx->host->now_ms() + (uint64_t)w->options->recovery;
+    s->rest->expires_ms = w->ctx->host->now_ms() + (uint64_t)w->options->recovery;
     e->older = r->newest;
     *(r->newest ? &r->newest->newer : &r->oldest) = e;
     r->newest = e;
@@ -277,7 +277,7 @@ static void on_answer(const hb_ctx *ctx, void *arg)
 
 static void on_question(const hb_ctx *ctx, void *arg);
 
-/* On the worker where it was connected. Back to the keeper, who by then has it if it ended itself. */
+/* On the worker whose connection has it. Back to the keeper, who by then has it if that one ended. */
 static void on_give_up(const hb_ctx *ctx, void *arg)
 {
     struct question *q = arg;
@@ -286,21 +286,29 @@ static void on_give_up(const hb_ctx *ctx, void *arg)
     post(ctx, keeper_of(w, q->pid), on_question, q);
 }
 
+/* It is the asking connection's from now on: who asks next is sent there, be it that it has not even
+ * heard the answer, or that the client has not. */
+static void hand_over(struct worker *w, struct record *e, struct question *q)
+{
+    if (e->stored) {
+        unqueue(w->records, e);
+        q->found = e->stored;
+        e->stored = NULL;
+    }
+    e->worker = q->worker;
+    e->sid = q->sid;
+}
+
 /* On the keeper's. */
 static void on_question(const hb_ctx *ctx, void *arg)
 {
     struct question *q = arg;
     struct worker *w = here(ctx);
-    struct record *e = look_up(w->records, q->pid);
     expire(w);
-    e = e ? look_up(w->records, q->pid) : NULL;
-    if (!q->found && e && e->stored) {
-        unqueue(w->records, e);
-        q->found = e->stored;
-        e->stored = NULL;
-        destroy(w->records, e);
-    } else if (!q->found && e && q->seen_at < 0) {
-        q->seen_at = e->worker;
+    struct record *e = q->found ? look_up_or_create(w->records, q->pid) : look_up(w->records, q->pid);
+    if (e && (q->found || e->stored)) {
+        hand_over(w, e, q);
+    } else if (e && e->sid != q->seen && e->sid != q->sid && q->hops++ < HOPS_MAX) {
         q->seen = e->sid;
         post(ctx, e->worker, on_give_up, q);
         return;
@@ -324,7 +332,6 @@ bool recover_ask(struct worker *w, hb_str pid, hb_sid sid, uint32_t number)
     q->worker = w->ctx->worker;
     q->sid = sid;
     q->number = number;
-    q->seen_at = -1;
     post(w->ctx, keeper, on_question, q);
     return true;
 }

@@ -26,22 +26,35 @@ hb_str place_cursor(const struct place *p)
     return (hb_str){p->text, p->n_cursor};
 }
 
-void place_add(struct place **list, hb_str room, hb_str cursor, uint64_t joined_at)
+static void place_add(struct place **list, hb_str room, hb_str cursor, bool granted)
 {
     struct place *p = malloc(sizeof(*p) + room.n + cursor.n);
     if (!p)
         return;
-    *p = (struct place){*list, joined_at, (uint16_t)cursor.n, (uint16_t)room.n};
+    *p = (struct place){*list, (uint16_t)cursor.n, (uint16_t)room.n, granted};
     if (cursor.n > 0)
         memcpy(p->text, cursor.p, cursor.n);
     memcpy(p->text + cursor.n, room.p, room.n);
     *list = p;
 }
 
-void place_note(struct conn *c, struct place **list, hb_str room, hb_str cursor)
+void place_note(struct conn *c, struct place **list, hb_str room, hb_str cursor, bool granted)
 {
-    bool kept = c->worker->options->recovery > 0;
-    place_add(list, room, kept ? cursor : (hb_str){NULL, 0}, worker_stamp(c->worker));
+    place_add(list, room, c->worker->options->recovery > 0 ? cursor : (hb_str){NULL, 0}, granted);
+}
+
+struct place **place_find(struct place **list, hb_str room)
+{
+    while (*list && !str_same(place_room(*list), room))
+        list = &(*list)->next;
+    return *list ? list : NULL;
+}
+
+void place_remove(struct place **at)
+{
+    struct place *place = *at;
+    *at = place->next;
+    free(place);
 }
 
 void places_free(struct place *list)
@@ -107,20 +120,15 @@ static bool keep(struct conn *c, struct socket *s)
 {
     hb_session_info info = {.size = sizeof(info)};
     const struct place *own = c->sockets.own;
-    hb_out *out = c->worker->out;
     c->worker->ctx->host->session_info(c->session, &info);
-    c->worker->net->out_truncate(out, 0);
-    c->worker->net->cursor(c->session, out);
-    hb_str last = c->worker->net->out_view(out);
-    struct rest *rest = malloc(sizeof(*rest) + info.user.n + last.n);
+    struct rest *rest = malloc(sizeof(*rest) + info.user.n);
     if (!rest)
         return false;
-    *rest = (struct rest){.user = {NULL, info.user.n}, .last = {NULL, last.n}};
+    *rest = (struct rest){.user = {NULL, info.user.n}};
     if (own)
-        place_add(&rest->own, place_room(own), place_cursor(own), own->joined_at);
+        place_add(&rest->own, place_room(own), place_cursor(own), true);
     if (info.user.p)
         rest->user.p = memcpy(rest->text, info.user.p, info.user.n);
-    rest->last.p = memcpy(rest->text + info.user.n, last.p, last.n);
     s->rest = rest;
     return true;
 }
@@ -131,16 +139,12 @@ struct socket *socket_steal(const hb_ctx *ctx, hb_sid sid, const char *pid)
     struct socket *s = c ? c->sockets.list : NULL;
     while (s && strcmp(s->pid, pid) != 0)
         s = s->next;
+    if (c && !s)
+        return enter_steal(c, pid);
     if (!s || s->state != SOCKET_CONNECTED || !keep(c, s))
         return NULL;
     unlink_socket(c, s);
-    engine_hold(c);
-    if (!c->sockets.list) /* else the connection goes on for others: only this one leaves */
-        c->worker->net->end(c->session, HB_END_CLIENT, false);
-    else
-        for (const struct place *p = s->places; p; p = p->next)
-            ops_leave(c, place_room(p));
-    engine_release(c);
+    engine_hang_up(c, CLOSE_NONE, HB_END_CLIENT);
     return s;
 }
 

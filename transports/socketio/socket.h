@@ -22,8 +22,8 @@ enum socket_state {
 /* A room that it is in. */
 struct place {
     struct place *next;
-    uint64_t joined_at;  /* offsets that are older know nothing of this room */
     uint16_t n_cursor, n_room;
+    bool granted;        /* the server put it there */
     char text[];         /* the cursor at the join (none: the room keeps no history), then the room */
 };
 
@@ -31,7 +31,7 @@ struct place {
 struct rest {
     uint64_t expires_ms;
     struct place *own;   /* its user's own room; may be NULL */
-    hb_str user, last;   /* last: the cursor after all that was written. Absent user: anonymous */
+    hb_str user;         /* absent: anonymous */
     char text[];
 };
 
@@ -40,6 +40,7 @@ struct socket {
     struct place *places;
     struct rest *rest;   /* NULL while it is connected */
     uint64_t gone_until;
+    uint64_t stale;      /* socket_hash of the offset that its client came with: it says nothing; 0: none */
     uint8_t state;       /* enum socket_state */
     char pid[SOCKET_PID + 1]; /* "" : not recoverable */
     char sid[SOCKET_SID + 1];
@@ -67,6 +68,7 @@ struct sockets {
     uint16_t numbers;          /* socket ids given out */
     bool waits_for_token, started;
     bool forget;               /* the server ended it for good: nothing is kept */
+    bool own_resumed;          /* what its user's own room had for it meanwhile comes, or came */
 };
 
 hb_str socket_space(const struct socket *s);
@@ -106,14 +108,19 @@ void socket_send_json(struct conn *c, enum packet_type type, hb_str space, const
 /* An op whose reply goes to enter_replied. */
 void socket_auth_op(struct conn *c, hb_op *op);
 void socket_leave_rooms(struct conn *c, struct socket *s);
-/* A room was joined now: its place, with the cursor where that is of use. */
-void place_note(struct conn *c, struct place **list, hb_str room, hb_str cursor);
-void place_add(struct place **list, hb_str room, hb_str cursor, uint64_t joined_at);
+/* A room was joined: its place, with the cursor where that is of use. */
+void place_note(struct conn *c, struct place **list, hb_str room, hb_str cursor, bool granted);
 void places_free(struct place *list);
+/* NULL: not in that room. */
+struct place **place_find(struct place **list, hb_str room);
+void place_remove(struct place **at);
 hb_str place_room(const struct place *p);
 hb_str place_cursor(const struct place *p);
 
-/* For recover.c: take the live socket of that name out of its connection, ready to be recovered. */
+/* For recover.c: the socket of that name taken out of that connection, whose client has moved on: it
+ * ends. NULL: it is not there. */
 struct socket *socket_steal(const hb_ctx *ctx, hb_sid sid, const char *pid);
+/* The same of one that is being taken up there. */
+struct socket *enter_steal(struct conn *c, const char *pid);
 
 #endif

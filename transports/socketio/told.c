@@ -52,19 +52,14 @@ static void on_joined(struct conn *c, const hb_event *ev)
 {
     struct space_room whose;
     if (ev->room.p[0] == '@') {
-        places_free(c->sockets.own);
-        c->sockets.own = NULL;
-        if (c->worker->options->recovery > 0)
-            place_note(c, &c->sockets.own, ev->room, ev->cursor);
+        if (!c->sockets.own && c->worker->options->recovery > 0)
+            place_note(c, &c->sockets.own, ev->room, ev->cursor, true);
         return;
     }
     space_of(c->worker->options, ev->room, &whose);
     struct socket *s = socket_find(c, whose.space);
-    const struct place *p = s ? s->places : NULL;
-    while (p && !str_same(place_room(p), ev->room))
-        p = p->next;
-    if (s && !p)
-        place_note(c, &s->places, ev->room, ev->cursor);
+    if (s && !place_find(&s->places, ev->room))
+        place_note(c, &s->places, ev->room, ev->cursor, true);
 }
 
 static void on_left(struct conn *c, hb_str room)
@@ -72,14 +67,9 @@ static void on_left(struct conn *c, hb_str room)
     struct space_room whose;
     space_of(c->worker->options, room, &whose);
     struct socket *s = socket_find(c, whose.space);
-    for (struct place **at = s ? &s->places : NULL; at && *at; at = &(*at)->next) {
-        struct place *p = *at;
-        if (!str_same(place_room(p), room))
-            continue;
-        *at = p->next;
-        free(p);
-        return;
-    }
+    struct place **at = s ? place_find(&s->places, room) : NULL;
+    if (at)
+        place_remove(at);
 }
 
 /* For this client alone. True: dealt with; else it is encoded. */

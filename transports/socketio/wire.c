@@ -47,38 +47,6 @@ static void put_attachments(
     bytes_finish(&frame);
 }
 
-/* "<stamp in base 32>.", with what stands before it in an event. */
-static size_t put_stamp(uint64_t stamp, char text[20])
-{
-    static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
-    size_t n = 2;
-    int shift = 60;
-    text[0] = ',';
-    text[1] = '"';
-    while (shift > 0 && stamp >> shift == 0)
-        shift -= 5;
-    for (; shift >= 0; shift -= 5)
-        text[n++] = digits[stamp >> shift & 31];
-    text[n++] = '.';
-    return n;
-}
-
-bool wire_offset(hb_str offset, uint64_t *stamp, hb_str *cursor)
-{
-    size_t i = 0;
-    for (*stamp = 0; i < offset.n && i < 13 && offset.p[i] != '.'; i++) {
-        char c = offset.p[i];
-        bool digit = c >= '0' && c <= '9';
-        if (!digit && !(c >= 'a' && c <= 'v'))
-            return false;
-        *stamp = *stamp << 5 | (uint64_t)(digit ? c - '0' : c - 'a' + 10);
-    }
-    if (i == 0 || i == offset.n || offset.p[i] != '.')
-        return false;
-    *cursor = (hb_str){offset.p + i + 1, offset.n - i - 1};
-    return true;
-}
-
 /* An event whose last argument is an object leaves the client's offset as it is. */
 static bool needs_offset(unsigned form, const hb_event *ev)
 {
@@ -86,10 +54,9 @@ static bool needs_offset(unsigned form, const hb_event *ev)
 }
 
 /* Shared by all: the message's cursor. */
-static void put_offset(struct worker *w, hb_str cursor, struct bytes *packet)
+static void put_offset(hb_str cursor, struct bytes *packet)
 {
-    char text[20];
-    bytes_append(packet, text, put_stamp(worker_stamp(w), text));
+    BYTES_LIT(packet, ",\"");
     bytes_str(packet, cursor);
     bytes_char(packet, '"');
 }
@@ -126,7 +93,7 @@ void wire_encode(const hb_ctx *ctx, unsigned form, const hb_event *ev, hb_out *o
     bool offset = needs_offset(form, ev);
     bool slot = offset && ((form & FORM_KIND) == FORM_SLOT || !ev->cursor.p);
     if (offset && !slot)
-        put_offset(w, ev->cursor, packet);
+        put_offset(ev->cursor, packet);
     if (!slot)
         bytes_char(packet, ']');
     if (!packet->failed && !json->failed) {
@@ -142,15 +109,15 @@ void wire_fill(const hb_ctx *ctx, void *conn, unsigned slot, hb_out *out)
 {
     struct conn *c = conn;
     const hb_net *net = c->worker->net;
-    char text[20];
+    char head[FRAME_HEAD_MAX];
     size_t start = net->out_size(out);
     (void)ctx;
     (void)slot;
-    net->out(out, text, put_stamp(worker_stamp(c->worker), text));
+    net->out(out, ",\"", 2);
     net->cursor(c->session, out);
     net->out(out, "\"]", 2);
     if (!(c->form & FORM_WEBSOCKET))
         return;
-    size_t n = frame_head(text, FRAME_FIN | FRAME_OP_CONTINUATION, net->out_size(out) - start);
-    net->out_insert(out, start, text, n);
+    size_t n = frame_head(head, FRAME_FIN | FRAME_OP_CONTINUATION, net->out_size(out) - start);
+    net->out_insert(out, start, head, n);
 }

@@ -1,10 +1,9 @@
 /*
  * Events of rooms as Socket.IO's, in the transport's wire forms.
  *
- * Where a connection may be recovered each event carries as its last argument an offset,
- * "<stamp>.<cursor>": where its client is, in all its rooms, once it has seen this event. It stands in
- * a slot, or, where the client is in one room only, it is the message's own and shared by all. The
- * stamp tells it from joins that came later.
+ * Where a connection may be recovered each event carries as its last argument an offset: the cursor of
+ * where its client is, in all its rooms, once it has seen this event. It stands in a slot, or, where the
+ * client is in one room only, it is the message's own and shared by all.
  */
 #ifndef SOCKETIO_WIRE_H
 #define SOCKETIO_WIRE_H
@@ -19,9 +18,6 @@ enum {
     FORM_KIND = 6,
     FORMS = 6
 };
-
-/* An offset taken apart; false: it is none. */
-bool wire_offset(hb_str offset, uint64_t *stamp, hb_str *cursor);
 
 /* hb_transport's encode and fill. A slot holds the offset and the packet's end; over a WebSocket that
  * is a second fragment of the message, so that the first is shared. */

@@ -32,18 +32,8 @@ struct worker {
     struct records *records;
     struct alarms alarms; /* of connections */
     uint64_t began_ms;
-    uint64_t last_stamp;  /* worker_stamp */
     char scratch[SCRATCH_BYTES]; /* frames are unmasked here */
 };
-
-/* The time, in microseconds or so, never the same twice: offsets and joins are told apart by it. Over
- * workers it is true to a millisecond. */
-static inline uint64_t worker_stamp(struct worker *w)
-{
-    uint64_t now = w->ctx->host->now_ms() * 1000;
-    w->last_stamp = now > w->last_stamp ? now : w->last_stamp + 1;
-    return w->last_stamp;
-}
 
 static inline hb_str str_of(const char *text)
 {

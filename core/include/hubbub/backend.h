@@ -4,7 +4,8 @@
  *
  * All calls come on the room's *home* worker; for one room they come in order. Every call that has a
  * `done` completes it exactly once, on the same worker, before or after it returned. Positions are
- * the backend's: the host stores, compares for equality and hands back, never computes.
+ * the backend's: the host stores, compares and hands back, never computes. Of two that one stream gave
+ * out the later one is the larger, by hi, then lo.
  */
 #ifndef HUBBUB_BACKEND_H
 #define HUBBUB_BACKEND_H

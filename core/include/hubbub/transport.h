@@ -227,8 +227,8 @@ struct hb_net {
     /* Go: the welcome is queued, then `joined` for its user's room and for each of the rooms named,
      * recovered from the composite cursor (may be absent). `started` (may be NULL) is called once all
      * of them are answered, now or later: HB_OK, or why none of the rooms named may be joined; then
-     * the transport refuses the request and calls `end`. Nothing of rooms that are recovered comes
-     * before `started`; it is
+     * the transport refuses the request and calls `end`. Nothing of rooms with a history comes
+     * before `started`, where there was a cursor; it is
      * never called for a session that was closed or ended before. Of a session that still waits for
      * `auth` it is called at once. Once it was: more rooms may be joined by calling start again; then
      * only those are told. */
@@ -283,6 +283,15 @@ struct hb_net {
     /* The client's answer to an event that asked for one (hb_event.ask), as JSON text. An answer
      * that nobody waits for any more is fine. */
     void (*answer)(hb_session *session, uint64_t ask, hb_str data);
+
+    /* cursor_merge, but of a room in several the latest position counts. */
+    size_t (*cursor_latest)(const hb_str *cursors, size_t n, hb_out *out);
+    /* start, where the first n_granted rooms are joined on the transport's word: it had put the client
+     * there before, or the server had. */
+    void (*resume)(hb_session *session, const hb_str *rooms, size_t n_rooms, size_t n_granted, hb_str cursor,
+        void (*started)(const hb_ctx *ctx, void *conn, hb_code code, hb_str message));
+    /* Within `started`: leave these rooms now, before anything of them was told. */
+    void (*leave)(hb_session *session, const hb_str *rooms, size_t n);
 };
 
 #ifdef __cplusplus
