@@ -75,13 +75,13 @@ static void start(struct session *ss, const struct start_rooms *rooms, hb_str cu
 
 void net_start(hb_session *session, const hb_str *rooms, size_t n_rooms, hb_str cursor, start_done started)
 {
-    start(of(session), &(struct start_rooms){rooms, n_rooms, 0}, cursor, started);
+    start(of(session), &(struct start_rooms){rooms, n_rooms, 0, true}, cursor, started);
 }
 
 void net_resume(hb_session *session, const hb_str *rooms, size_t n_rooms, size_t n_granted, hb_str cursor,
     start_done started)
 {
-    start(of(session), &(struct start_rooms){rooms, n_rooms, n_granted}, cursor, started);
+    start(of(session), &(struct start_rooms){rooms, n_rooms, n_granted, false}, cursor, started);
 }
 
 void net_leave(hb_session *session, const hb_str *rooms, size_t n)

@@ -44,16 +44,17 @@ static void on_auth(struct chain *c, hb_verdict verdict)
         return;
     }
     hb_event ev;
+    bool started = ss->started;
     session_accept(ss, &c->out);
     if (ss->state == SESSION_WAITING)
         session_open(ss);
-    if (ss->started) {
+    if (started) {
         session_announce(ss);
         session_welcome(ss);
     }
     event_init(&ev, HB_EV_REPLY);
     op_reply(ss, op, &ev);
-    if (ss->started)
+    if (started)
         start_own_room(ss);
     op_done(ss, op);
 }

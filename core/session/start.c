@@ -107,12 +107,12 @@ static hb_str bad_rooms(const struct session *ss, const hb_str *rooms, size_t n)
 
 void start_begin(struct session *ss, bool first, const struct start_rooms *rooms, hb_str cursor, start_done done)
 {
-    hb_str fault = bad_rooms(ss, rooms->names, rooms->n);
+    hb_str fault = bad_rooms(ss, rooms->names + rooms->n_granted, rooms->n - rooms->n_granted);
     if (fault.p) {
         done(session_ctx(ss), ss->conn, HB_BAD_REQUEST, fault);
         return;
     }
-    bool own = first && has_own_room(ss);
+    bool own = first && rooms->own && has_own_room(ss);
     if (first)
         session_welcome(ss);
     if (rooms->n == 0 && !own) {

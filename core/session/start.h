@@ -9,6 +9,7 @@ typedef void (*start_done)(const hb_ctx *ctx, void *conn, hb_code code, hb_str m
 struct start_rooms {
     const hb_str *names;
     size_t n, n_granted;    /* the first n_granted are joined without asking anybody */
+    bool own;               /* its user's own room too, the first time */
 };
 
 /* hb_net->start; not the first time: no welcome and no own room */

@@ -1,310 +1,48 @@
-// minutes: 2
-// A client of Socket.IO that lost its connection finds all as it was: also where the reference loses
-// the session. Or it is told, by a fresh one; never a silent hole.
-import assert from 'node:assert/strict';
-import { join as path } from 'node:path';
-import test, { describe } from 'node:test';
-import { connect as connectNative } from '../e2e/lib/client.mjs';
-import { engineOf } from '../e2e/lib/engine.mjs';
-import { SECRET, mint, tokenFor } from '../e2e/lib/jwt.mjs';
-import { startRelay } from '../e2e/lib/relay.mjs';
-import { buildDir, hubForFile, startHub } from '../e2e/lib/server.mjs';
-import { WAYS, ask, connect, inState, join, ok, open, publish, receives, texts, told } from '../e2e/lib/sio.mjs';
-import { until } from '../e2e/lib/until.mjs';
+// minutes: 6
+// Clients of Socket.IO whose network fails in every way it can: cut at random, in the middle of frames,
+// in either direction, or silent until somebody gives up. HUBBUB_ROUNDS: how often (default 5),
+// HUBBUB_SEED: the first round's.
+import test from 'node:test';
+import { cutAtAnyMoment, disturbed } from '../e2e/lib/sio-cut.mjs';
 
-const CONFIG = {
-    transports: { websocket: {}, socketio: { recovery: '1m', namespaces: ['/', '/x'] } },
-    plugins: { directories: [path(buildDir, 'tests/abi'), path(buildDir, 'plugins')],
-        load: [{ 'auth-jwt': { secret: SECRET, anonymous: true } }, { asker: {} }] },
-    rooms: [{ match: 'short*', join: 'anyone', publish: 'anyone', history: { messages: 3, age: '5m' } },
-        { match: 'none*', join: 'anyone', publish: 'anyone' },
-        { match: 'claim*', join: 'claim', publish: 'anyone', history: { messages: 100, age: '5m' } },
-        { match: '*', join: 'anyone', publish: 'anyone', history: { messages: 500, age: '5m' } }],
-};
+const ROUNDS = Number(process.env.HUBBUB_ROUNDS) || 5;
+const SEED = Number(process.env.HUBBUB_SEED) || Date.now() % 1e9;
+const CONFIG = { rooms: [{ match: '*', join: 'anyone', publish: 'anyone', history: { messages: 1000, age: '5m' } }] };
 
-const recoveries = socket => socket.states.filter(state => state === 'recovered').length;
-
-/** Breaks the connection, publishes meanwhile, waits until the client is back. */
-async function interrupt(socket, meanwhile = () => {}) {
-    const before = socket.states.length;
-    socket.io.reconnection(false);
-    socket.io.engine.close();
-    await until(() => !socket.connected, 'the break');
-    await meanwhile();
-    socket.io.reconnection(true);
-    socket.connect();
-    await until(() => socket.connected, () => `the way back; ${socket.states}`);
-    return socket.states.slice(before).at(-1);
+/** Numbers from 0 to 1, the same for the same seed. */
+function randomOf(seed) {
+    let state = seed >>> 0;
+    return () => {
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+        return state / 2 ** 32;
+    };
 }
 
-describe('a connection that broke', () => {
-    const hub = hubForFile(CONFIG);
-    let rooms = 0;
-    const newRoom = (prefix = 'room') => `${prefix}-${++rooms}`;
+const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
 
-    for (const [way, list] of Object.entries(WAYS)) {
-        test(`${way}: what was missed comes, in order and once`, async t => {
-            const room = newRoom(), native = await connectNative(hub);
-            const socket = await connect(t, hub, { transports: list });
-            await join(socket, room);
-            const id = socket.id;
-            await native.publish(room, { text: 0 });
-            await receives(socket, 'message', 1);
-            for (let round = 1; round <= 3; round++) {
-                const state = await interrupt(socket, async () => {
-                    for (let i = 1; i <= 100; i++)
-                        await native.publish(room, { text: (round - 1) * 100 + i });
-                });
-                assert.equal(state, 'recovered');
-                assert.equal(socket.id, id);
-                await receives(socket, 'message', 1 + round * 100);
-            }
-            await publish(socket, room, { text: 'end' });
-            await until(() => texts(socket).includes('end'), 'the end');
-            assert.deepEqual(texts(socket), [...Array(301).keys(), 'end']);
-        });
+/** After a message: mostly nothing, or one kind of fault for some of the connections. */
+function faults(random) {
+    const some = () => random() < 0.4;
+    const kinds = [
+        relay => relay.cut(),
+        relay => relay.cut(some),
+        relay => relay.cutWithin(some, 1 + Math.floor(random() * 300)),
+        relay => relay.stall(some, random() < 0.5 ? 'in' : 'out'),
+        relay => relay.refuse(true) || pause(random() * 50).then(() => relay.refuse(false)),
+        () => pause(random() * 30),
+    ];
+    return async relay => {
+        if (random() < 0.12)
+            await kinds[Math.floor(random() * kinds.length)](relay);
+    };
+}
 
-        test(`${way}: also when no event had come yet`, async t => {
-            const room = newRoom(), native = await connectNative(hub);
-            const socket = await connect(t, hub, { transports: list });
-            await join(socket, room);
-            for (let i = 0; i < 3; i++)
-                assert.equal(await interrupt(socket), 'recovered');
-            assert.equal(await interrupt(socket, () => native.publish(room, { text: 'missed' })), 'recovered');
-            await receives(socket, 'message', 1);
-            assert.deepEqual(texts(socket), ['missed']);
-        });
+for (const workers of [1, 4])
+    for (let round = 0; round < ROUNDS; round++) {
+        test(`${workers} workers: cut at any moment, round ${round}`, t =>
+            cutAtAnyMoment(t, { config: { ...CONFIG, workers }, messages: 400, cuts: 8 }));
+
+        test(`${workers} workers: faults at random, seed ${SEED + round}`, t =>
+            disturbed(t, { config: { ...CONFIG, workers }, messages: 400, seconds: 60,
+                disturb: faults(randomOf(SEED + round)) }));
     }
-
-    test('an application\'s own string does not overwrite the offset', async t => {
-        const room = newRoom(), native = await connectNative(hub);
-        const socket = await connect(t, hub);
-        await join(socket, room);
-        await native.publish(room, { text: 1 });
-        await ask(socket, 'tell-all', 'garbage');
-        await receives(socket, 'news', 1);
-        assert.equal(await interrupt(socket, () => native.publish(room, { text: 2 })), 'recovered');
-        await receives(socket, 'message', 2);
-        assert.deepEqual(texts(socket), [1, 2]);
-    });
-
-    test('an offset that is none of ours: on from where the server was', async t => {
-        const room = newRoom(), native = await connectNative(hub);
-        const socket = await connect(t, hub);
-        await join(socket, room);
-        await native.publish(room, { text: 1 });
-        await receives(socket, 'message', 1);
-        socket._lastOffset = 'garbage';
-        assert.equal(await interrupt(socket, () => native.publish(room, { text: 2 })), 'recovered');
-        await receives(socket, 'message', 2);
-        assert.deepEqual(texts(socket), [1, 2]);
-    });
-
-    test('rooms joined, left and joined again each go on from where they were', async t => {
-        const [a, b, c] = [newRoom(), newRoom(), newRoom()], native = await connectNative(hub);
-        const socket = await connect(t, hub);
-        await join(socket, a);
-        await join(socket, b);
-        await native.publish(a, { text: 'a1' });
-        await receives(socket, 'message', 1);
-        await ok(socket, 'leave-room', b);
-        await native.publish(b, { text: 'b1, not for it' });
-        await join(socket, b);
-        await join(socket, c);
-        assert.equal(await interrupt(socket, async () => {
-            for (const room of [c, b, a])
-                await native.publish(room, { text: `${room}, missed` });
-        }), 'recovered');
-        await receives(socket, 'message', 4);
-        assert.deepEqual(texts(socket).slice(1).sort(), [a, b, c].map(room => `${room}, missed`).sort());
-        await ok(socket, 'leave-room', a);
-        assert.equal(await interrupt(socket, () => native.publish(a, { text: 'left' })), 'recovered');
-        await publish(socket, c, { text: 'end' });
-        await receives(socket, 'message', 5);
-        assert.equal(texts(socket).at(-1), 'end');
-    });
-
-    test('two namespaces on one connection, each by itself', async t => {
-        const room = newRoom(), native = await connectNative(hub);
-        const main = await connect(t, hub);
-        const x = open(t, hub, { manager: main.io, namespace: '/x' });
-        await until(() => x.connected, 'the second namespace');
-        await join(main, room);
-        await join(x, room);
-        assert.equal(await interrupt(main, async () => {
-            await native.publish(room, { text: 'main' });
-            await native.publish(`x:${room}`, { text: 'x' });
-        }), 'recovered');
-        await inState(x, 'recovered');
-        await receives(main, 'message', 1);
-        await receives(x, 'message', 1);
-        assert.deepEqual([texts(main), texts(x)], [['main'], ['x']]);
-    });
-
-    test('messages to the user come too', async t => {
-        const alice = await connect(t, hub, { token: tokenFor('alice') });
-        assert.equal(await interrupt(alice, async () => {
-            const { status } = await hub.admin('/api/v1/publish', { method: 'POST',
-                body: { user: 'alice', event: 'notice', data: { n: 1 } } });
-            assert.equal(status, 200);
-        }), 'recovered');
-        await receives(alice, 'notice', 1);
-        assert.equal(told(alice, 'notice')[0].n, 1);
-    });
-
-    test('others see it leave and come back', async t => {
-        const room = newRoom();
-        const [alice, bob] = [await connect(t, hub, { token: tokenFor('alice') }), await connect(t, hub, { token: tokenFor('bob') })];
-        await join(alice, room);
-        await join(bob, room);
-        await interrupt(bob);
-        await receives(alice, 'user-left', 1);
-        await receives(alice, 'user-joined', 2);
-    });
-
-    test('history too short: a fresh session', async t => {
-        const room = newRoom('short'), native = await connectNative(hub);
-        const socket = await connect(t, hub);
-        await join(socket, room);
-        await native.publish(room, { text: 0 });
-        await receives(socket, 'message', 1);
-        const id = socket.id;
-        assert.equal(await interrupt(socket, async () => {
-            for (let i = 1; i <= 5; i++)
-                await native.publish(room, { text: i });
-        }), 'connect');
-        assert.notEqual(socket.id, id);
-        await native.publish(room, { text: 6 });
-        await join(socket, room); // its rooms are gone with it
-        await native.publish(room, { text: 7 });
-        await until(() => texts(socket).includes(7), 'the next one');
-        assert.deepEqual(texts(socket), [0, 7]);
-    });
-
-    test('a room without history: a fresh session', async t => {
-        const socket = await connect(t, hub);
-        await join(socket, newRoom('none'));
-        assert.equal(await interrupt(socket), 'connect');
-    });
-
-    test('credentials are looked at again, and whose they are', async t => {
-        const alice = await connect(t, hub, { token: tokenFor('alice') });
-        await join(alice, newRoom());
-        const before = alice.states.length;
-        alice.auth = { token: 'wrong' };
-        alice.io.engine.close();
-        await inState(alice, 'error: Invalid token');
-        assert.equal(alice.states.length, before + 2);
-        alice.auth = { token: tokenFor('mallory') };
-        alice.connect();
-        await until(() => alice.connected, 'the connection as another');
-        assert.equal(recoveries(alice), 0);
-    });
-
-    test('a right to a room that is gone: a fresh session', async t => {
-        const room = newRoom('claim'), native = await connectNative(hub);
-        const may = mint({ sub: 'alice', hubbub: { join: ['claim*'] } });
-        const alice = await connect(t, hub, { token: may });
-        await join(alice, room);
-        assert.equal(await interrupt(alice, () => native.publish(room, { text: 1 })), 'recovered');
-        alice.auth = { token: tokenFor('alice') };
-        assert.equal(await interrupt(alice, () => native.publish(room, { text: 2 })), 'connect');
-        assert.deepEqual(texts(alice), [1]);
-    });
-
-    test('who left, or was put out, is not recovered', async t => {
-        const socket = await connect(t, hub);
-        await join(socket, newRoom());
-        socket.disconnect();
-        await until(() => !socket.connected, 'the end');
-        socket.connect();
-        await until(() => socket.connected, 'the way back');
-        assert.equal(recoveries(socket), 0);
-        await ask(socket, 'put-me-out').catch(() => {});
-        await inState(socket, 'io server disconnect');
-        socket.connect();
-        await until(() => socket.connected, 'the way back');
-        assert.equal(recoveries(socket), 0);
-    });
-
-    test('with the old connection not noticed to be dead yet', async t => {
-        const engine = engineOf(hub, '/socket.io/'), room = newRoom(), native = await connectNative(hub);
-        const old = engine.socket();
-        await old.next();
-        old.send('40');
-        const { sid, pid } = JSON.parse((await old.nextPacket()).slice(2));
-        old.send(`421["join-room","${room}"]`);
-        assert.match(await old.nextPacket(), /^431\[\{"ok":true/);
-        await native.publish(room, { text: 1 });
-        const first = JSON.parse((await old.nextPacket()).slice(2));
-        await native.publish(room, { text: 2 });
-        await old.nextPacket(); // written, but let us say that the network lost it
-        const again = engine.socket();
-        await again.next();
-        again.send(`40${JSON.stringify({ pid, offset: first[2] })}`);
-        assert.deepEqual(JSON.parse((await again.nextPacket()).slice(2)), { sid, pid });
-        const missed = JSON.parse((await again.nextPacket()).slice(2));
-        assert.deepEqual([missed[0], missed[1].text], ['message', 2]);
-        assert.equal((await old.closed).code !== undefined, true);
-        again.close();
-    });
-
-    test('a pid that is none is as good as none', async t => {
-        const engine = engineOf(hub, '/socket.io/');
-        for (const pid of ['', 'short', 'A'.repeat(20), '_'.repeat(20), '%'.repeat(20), 'x'.repeat(5000), 7, null, {}]) {
-            const socket = engine.socket();
-            await socket.next();
-            socket.send(`40${JSON.stringify({ pid, offset: 'x' })}`);
-            assert.notEqual(JSON.parse((await socket.nextPacket()).slice(2)).pid, pid);
-            socket.close();
-        }
-    });
-});
-
-test('after the recovery time it is a fresh session', async t => {
-    const hub = await startHub(t, { ...CONFIG, transports: { socketio: { recovery: '50ms' } } });
-    const socket = await connect(t, hub);
-    await join(socket, 'r');
-    const state = await interrupt(socket, () => new Promise(resolve => setTimeout(resolve, 200)));
-    assert.equal(state, 'connect');
-});
-
-test('with recovery off there is no pid, and no offset in events', async t => {
-    const hub = await startHub(t, { ...CONFIG, transports: { socketio: { recovery: 0 } } });
-    const socket = await connect(t, hub);
-    await join(socket, 'r');
-    await publish(socket, 'r', { text: 1 });
-    await receives(socket, 'message', 1);
-    assert.equal(socket.events.find(event => event[0] === 'message').length, 2);
-    assert.equal(await interrupt(socket), 'connect');
-});
-
-test('cut at any moment, over any way, nothing is lost and nothing comes twice', async t => {
-    // Short pings: the client does not poll any more when its upgrade is cut at the wrong moment.
-    const hub = await startHub(t, { ...CONFIG, workers: 4, transports: { websocket: {},
-        socketio: { recovery: '1m', ping_interval: '500ms', ping_timeout: '1s' } } });
-    const relay = await startRelay(t, hub), native = await connectNative(hub);
-    const names = ['a', 'b', 'c', 'd', 'e'];
-    const sockets = [];
-    for (let i = 0; i < 12; i++) {
-        const socket = await connect(t, relay, { transports: Object.values(WAYS)[i % 3] });
-        for (const name of names)
-            await join(socket, name);
-        sockets.push(socket);
-    }
-    const sent = Object.fromEntries(names.map(name => [name, 0]));
-    for (let i = 0; i < 400; i++) {
-        const name = names[i * 7 % names.length];
-        await native.publish(name, { text: ++sent[name] });
-        if (i % 50 === 49)
-            relay.cut();
-    }
-    const counts = socket => names.map(name => told(socket, 'message').filter(m => m.roomId === name).length);
-    await until(() => sockets.every(socket => counts(socket).every((n, i) => n >= sent[names[i]])),
-        () => `all messages; ${JSON.stringify(sockets.map(s => [s.states.slice(-3), counts(s)]))}`, 30_000);
-    for (const socket of sockets)
-        for (const name of names)
-            assert.deepEqual(told(socket, 'message').filter(m => m.roomId === name).map(m => m.text),
-                Array.from({ length: sent[name] }, (_, i) => i + 1), `${name} of a client that was ${socket.states}`);
-    assert.ok(sockets.every(socket => recoveries(socket) > 0 && !socket.states.slice(1).includes('connect')));
-});

@@ -23,7 +23,6 @@ struct entering {
     struct socket *found;    /* what it had; NULL: nothing, or not yet */
     uint32_t number;         /* of the question after it; 0: none is out */
     bool started;            /* its rooms are being joined */
-    bool asked;              /* its credential is good, and what it had is found */
     bool lost;               /* something can't be had again */
     bool later;              /* something can't be had now */
     size_t n_payload;
@@ -36,15 +35,6 @@ static hb_str payload_of(const struct entering *e)
 }
 
 static void ask_credential(struct conn *c);
-static void begin(struct conn *c);
-
-static void go_on(struct conn *c)
-{
-    if (c->sockets.entering && c->sockets.entering->asked)
-        begin(c);
-    else if (c->sockets.entering)
-        ask_credential(c);
-}
 
 /* The first in the queue is dealt with; go on with the next. */
 static void next(struct conn *c)
@@ -52,7 +42,8 @@ static void next(struct conn *c)
     struct entering *e = c->sockets.entering;
     c->sockets.entering = e->next;
     free(e);
-    go_on(c);
+    if (c->sockets.entering)
+        ask_credential(c);
 }
 
 /* What it had can't be had again. */
@@ -252,16 +243,11 @@ static bool has_place(struct place *list, hb_str room)
     return at && (*at)->n_cursor > 0;
 }
 
-/* Its user's own room speaks in the main namespace. */
 void enter_joined(struct conn *c, const hb_event *ev)
 {
     struct entering *e = c->sockets.entering;
-    const struct socket *found = e ? e->found : NULL;
-    if (!found || !e->started)
-        return;
-    bool own = has_place(found->rest->own, ev->room);
-    c->sockets.own_resumed |= own && ev->code == HB_OK && ev->recovered == 1;
-    if (has_place(found->places, ev->room) || (own && found->n_space == 1))
+    const struct socket *found = e && e->started ? e->found : NULL;
+    if (found && (has_place(found->places, ev->room) || has_place(found->rest->own, ev->room)))
         note_outcome(e, ev);
 }
 
@@ -354,38 +340,52 @@ static bool have_cursors(const struct socket *found)
     return true;
 }
 
-/* Its user's own room is joined with the first namespace of a connection. */
-static bool own_is_missed(const struct conn *c, const struct socket *found)
+/* The user's own room, where this namespace is the one to join it: the main one. Absent: it is not. */
+static hb_str own_room(struct conn *c, struct bytes *text)
 {
-    const struct place *own = found->rest->own;
-    return found->n_space == 1 && own && own->n_cursor > 0 && c->sockets.started && !c->sockets.own_resumed;
+    hb_session_info info = {.size = sizeof(info)};
+    c->worker->ctx->host->session_info(c->session, &info);
+    if (!info.user.p || c->sockets.own_joined || c->sockets.entering->socket->n_space > 1)
+        return (hb_str){NULL, 0};
+    bytes_char(text, '@');
+    bytes_str(text, info.user);
+    return text->failed ? (hb_str){NULL, 0} : bytes_view(text);
 }
 
 static void start_afresh(struct conn *c)
 {
+    struct bytes text = BYTES_INIT;
+    hb_str own = own_room(c, &text);
     drop_found(c, c->sockets.entering);
-    if (c->sockets.started) {
+    c->sockets.own_joined |= own.p != NULL;
+    if (c->sockets.started && !own.p) {
         connect_afresh(c);
-        return;
+    } else {
+        c->sockets.started = true;
+        c->worker->net->resume(c->session, &own, own.p != NULL, own.p != NULL, (hb_str){NULL, 0}, on_started);
     }
-    c->sockets.started = true;
-    c->worker->net->start(c->session, NULL, 0, (hb_str){NULL, 0}, on_started);
+    bytes_finish(&text);
 }
 
 static void resume(struct conn *c)
 {
     const hb_net *net = c->worker->net;
     struct entering *e = c->sockets.entering;
-    hb_str *rooms = calloc(ROOMS_MAX, sizeof(*rooms));
+    struct bytes text = BYTES_INIT;
+    hb_str *rooms = calloc(ROOMS_MAX + 1, sizeof(*rooms)), own = own_room(c, &text);
     hb_out *since = net->out_create();
     if (rooms && put_since(c, e, since)) {
-        size_t n_granted, n = rooms_of(e->found, rooms, &n_granted);
+        size_t n_granted, n = rooms_of(e->found, rooms + 1, &n_granted);
         hb_str cursor = net->out_size(since) > 0 ? net->out_view(since) : (hb_str){NULL, 0};
+        bool with_own = own.p != NULL;
+        rooms[0] = own;
+        c->sockets.own_joined |= with_own;
         c->sockets.started = e->started = true;
-        net->resume(c->session, rooms, n, n_granted, cursor, on_started);
+        net->resume(c->session, rooms + !with_own, n + with_own, n_granted + with_own, cursor, on_started);
     } else {
         start_afresh(c);
     }
+    bytes_finish(&text);
     net->out_destroy(since);
     free(rooms);
 }
@@ -398,28 +398,15 @@ static bool fits(struct conn *c, const struct socket *found, const struct socket
         !found->rest->user.p == !info.user.p;
 }
 
-/* The main namespace goes first: its offset says where its user's own room goes on. True: it does. */
-static bool give_way(struct conn *c)
+/* It was joined on this connection already, from now on, not from where this socket was. */
+static bool own_is_missed(const struct conn *c, const struct socket *found)
 {
-    struct entering *e = c->sockets.entering, **at = &e->next;
-    while (*at && (*at)->socket->n_space > 1)
-        at = &(*at)->next;
-    struct entering *first = *at;
-    if (c->sockets.started || e->socket->n_space == 1 || !first)
-        return false;
-    *at = first->next;
-    first->next = e;
-    c->sockets.entering = first;
-    ask_credential(c);
-    return true;
+    return found->n_space == 1 && found->rest->own && found->rest->own->n_cursor > 0 && c->sockets.own_joined;
 }
 
 static void begin(struct conn *c)
 {
     struct entering *e = c->sockets.entering;
-    e->asked = true;
-    if (give_way(c))
-        return;
     if (e->found && !fits(c, e->found, e->socket)) {
         recover_store(c->worker, e->found); /* whoever it belongs to may still want it */
         e->found = NULL;

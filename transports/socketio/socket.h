@@ -68,7 +68,7 @@ struct sockets {
     uint16_t numbers;          /* socket ids given out */
     bool waits_for_token, started;
     bool forget;               /* the server ended it for good: nothing is kept */
-    bool own_resumed;          /* what its user's own room had for it meanwhile comes, or came */
+    bool own_joined;           /* its user's own room, with the main namespace, where it speaks */
 };
 
 hb_str socket_space(const struct socket *s);

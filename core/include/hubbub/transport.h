@@ -286,8 +286,8 @@ struct hb_net {
 
     /* cursor_merge, but of a room in several the latest position counts. */
     size_t (*cursor_latest)(const hb_str *cursors, size_t n, hb_out *out);
-    /* start, where the first n_granted rooms are joined on the transport's word: it had put the client
-     * there before, or the server had. */
+    /* start, where the first n_granted rooms are joined on the transport's word: the server had put the
+     * client there before. Its user's own room is joined only if it is one of them. */
     void (*resume)(hb_session *session, const hb_str *rooms, size_t n_rooms, size_t n_granted, hb_str cursor,
         void (*started)(const hb_ctx *ctx, void *conn, hb_code code, hb_str message));
     /* Within `started`: leave these rooms now, before anything of them was told. */
