@@ -92,6 +92,8 @@ void order_take(struct room *r, hb_pos id, hb_pos prev, hb_message *m, bool push
     if (r->has_last && pos_compare(id, r->last) <= 0)
         return;
     hold(r, id, prev, m);
+    if (!r->has_last) /* `last` is where former members were */
+        return;
     release(r);
     if (!r->gap || !is_live(r))
         return;

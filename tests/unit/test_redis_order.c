@@ -267,6 +267,20 @@ TEST(a_stream_that_has_lost_what_we_had_is_broken_off_for_all)
     end(r);
 }
 
+TEST(members_of_a_new_life_start_where_they_join)
+{
+    struct room *r = live("1-0");
+    room_interest(r, false);
+    room_interest(r, true);
+    push(r, "2-0", "1-0", "before they joined");
+    CHECK_STR(((hb_str){told, strlen(told)}), "");
+    room_confirmed(r);
+    answer_page("2-0", 0, NULL);
+    push(r, "3-0", "2-0", "theirs");
+    CHECK_STR(((hb_str){told, strlen(told)}), "theirs ");
+    end(r);
+}
+
 TEST(a_push_that_stands_nowhere_is_told_as_lost)
 {
     struct room *r = live("5-0");
