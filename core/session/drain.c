@@ -22,6 +22,7 @@ struct draining {
     struct place *queue;     /* owned: those that can't be told, in the order of their times */
     size_t n, next;
     size_t all, i;           /* sessions, and which one is looked at */
+    size_t stride;           /* see slot */
     uint64_t began_ms;
     int64_t spread_ms;
     bool tells[WIRES_MAX];   /* does this wire form have a word for it? */
@@ -53,10 +54,39 @@ static void ask_wires(struct draining *d)
     }
 }
 
+/* About the golden part of `all`, and prime to it. */
+static size_t stride_of(size_t all)
+{
+    size_t stride = (size_t)((double)all * 0.618) + 1;
+    for (;; stride++) {
+        size_t a = stride, b = all;
+        while (b) {
+            size_t rest = a % b;
+            a = b;
+            b = rest;
+        }
+        if (a == 1)
+            return stride;
+    }
+}
+
+/* Sessions that opened together get places far apart: clients of one kind, which come back a little
+ * after their time, would else pile up behind each other. Each place is given once. */
+static int64_t slot(struct draining *d)
+{
+    return (int64_t)(d->i++ * d->stride % d->all);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    return (x->due_ms > y->due_ms) - (x->due_ms < y->due_ms);
+}
+
 static void look_at(struct session *ss, void *arg)
 {
     struct draining *d = arg;
-    int64_t i = (int64_t)d->i++, delay = d->spread_ms * i / (int64_t)d->all;
+    int64_t i = slot(d), delay = d->spread_ms * i / (int64_t)d->all;
     if (ss->state == SESSION_CLOSING && !ss->out.stream) { /* was closed, and waits to be fetched from */
         session_end(ss, HB_END_DRAIN, true);
     } else if (d->tells[ss->out.wire]) {
@@ -84,11 +114,13 @@ void drain_sessions(struct shard *s, int64_t spread_ms)
 {
     size_t all = registry_count(s->registry);
     struct draining *d = mem_zalloc(sizeof(*d));
-    *d = (struct draining){.s = s, .all = all, .began_ms = clock_mono_ms(), .spread_ms = spread_ms,
+    *d = (struct draining){.s = s, .all = all, .stride = stride_of(all),
+        .began_ms = clock_mono_ms(), .spread_ms = spread_ms,
         .queue = mem_alloc((all + 1) * sizeof(*d->queue))};
     s->registry->draining = d;
     timer_init(&d->timer, on_time);
     ask_wires(d);
     registry_each(s, look_at, d);
+    qsort(d->queue, d->n, sizeof(*d->queue), by_time);
     on_time(&d->timer);
 }

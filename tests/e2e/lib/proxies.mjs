@@ -12,7 +12,7 @@ const answers = port => new Promise(resolve => {
     socket.once('error', () => resolve(false));
 });
 
-async function run(t, command, args, ports) {
+export async function runProxy(t, command, args, ports) {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '', ended = false;
     for (const stream of [child.stdout, child.stderr])
@@ -65,7 +65,7 @@ export async function startNginx(t, hub) {
                 location / { ${upstream} proxy_buffering on; proxy_ignore_headers X-Accel-Buffering; }
             }
         }`);
-    const [usual, plain, buffering] = await run(t, 'nginx', ['-c', file, '-p', directory, '-e', 'stderr'],
+    const [usual, plain, buffering] = await runProxy(t, 'nginx', ['-c', file, '-p', directory, '-e', 'stderr'],
         ports);
     return { usual, plain, buffering };
 }
@@ -91,7 +91,7 @@ export async function startNginxHttp2(t, hub) {
                 }
             }
         }`);
-    await run(t, 'nginx', ['-c', file, '-p', directory, '-e', 'stderr'], [port]);
+    await runProxy(t, 'nginx', ['-c', file, '-p', directory, '-e', 'stderr'], [port]);
     return `https://127.0.0.1:${port}`;
 }
 
@@ -108,7 +108,7 @@ ${timeouts.map(line => `    timeout ${line}\n`).join('')}    server hub 127.0.0.
 `;
     writeFileSync(file, section('usual', ports[0], ['client 50s', 'server 50s', 'tunnel 1h'])
         + section('impatient', ports[1], ['client 5s', 'server 5s', 'tunnel 5s']));
-    const [usual, impatient] = await run(t, 'haproxy', ['-db', '-q', '-f', file], ports);
+    const [usual, impatient] = await runProxy(t, 'haproxy', ['-db', '-q', '-f', file], ports);
     return { usual, impatient };
 }
 
