@@ -13,6 +13,7 @@ const ready = hub => hub.admin('/readyz').then(({ status }) => status === 200);
 async function story(t, redis, { cluster = {}, ...options } = {}) {
     const hubs = await startCluster(t, redis, 3, { rooms: OPEN_ROOMS, plugins: [AUTH], ...cluster });
     const it = new Story(hubs, options);
+    t.after(() => it.stop());
     await it.begin();
     await it.acked(10);
     return { hubs, it };

@@ -61,7 +61,7 @@ class Writer {
     }
 
     async write(text) {
-        for (let attempt = 0; attempt < 1000; attempt++) {
+        for (let attempt = 0; attempt < 1000 && !this.stopped; attempt++) {
             try {
                 this.client ??= await this.enter();
                 const reply = await this.client.request({ type: 'publish', room: this.room, data: text, key: text, echo: false }, 20_000);
@@ -142,6 +142,14 @@ export class Story {
             delivered: sum(this.readers, r => r.seen.length), gaps: sum(this.readers, r => r.gaps),
             missing: sum(this.readers, r => this.missing(r).length), closes: sum(this.readers, r => r.closes),
         };
+    }
+
+    /** Readers and writers go, whatever has happened: a test that fails must not hang. */
+    stop() {
+        for (const one of [...this.readers, ...this.writers]) {
+            one.over = one.stopped = true;
+            one.client?.terminate();
+        }
     }
 
     check(reader) {
