@@ -89,7 +89,7 @@ static const hb_host host = {.size = sizeof(host), .store = &store, .log = write
     .timer_set = timer_set_nop, .timer_cancel = timer_nop};
 static const struct options options = {.prefix = "p", .timeout_ms = 1000, .journal_ms = 60000, .journal_bytes = 1000000,
     .positions_ms = 86400000, .check_ms = 1000, .lease_ms = 15000, .reply_bytes = 1000000};
-static struct shared shared = {.n_prefix = 1};
+static struct shared shared = {.first = &options, .n_prefix = 1};
 static struct worker w;
 static hb_ctx ctx;
 
