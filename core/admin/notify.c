@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,7 @@ struct message {
 
 struct target {
     char *url;                  /* owned */
+    char shown[128];            /* scheme and host: what comes behind them may be a secret */
     struct list waiting;        /* struct message */
     size_t n_waiting;
     CURL *curl;
@@ -76,6 +78,21 @@ static void prepare(struct target *t)
     curl_easy_setopt(t->curl, CURLOPT_PRIVATE, t);
 }
 
+/* "https://hooks.example.com" of "https://user:key@hooks.example.com/T0/secret". */
+static void show(const char *url, char out[static 128])
+{
+    const char *host = strstr(url, "://");
+    host = host ? host + 3 : url;
+    int scheme = (int)(host - url), n = (int)strcspn(host, "/?#");
+    for (int i = n - 1; i >= 0; i--)
+        if (host[i] == '@') {
+            host += i + 1;
+            n -= i + 1;
+            break;
+        }
+    snprintf(out, 128, "%.*s%.*s", scheme, url, n, host);
+}
+
 static struct target *target_of(const char *url)
 {
     for (int i = 0; i < notify.n_targets; i++)
@@ -87,6 +104,7 @@ static struct target *target_of(const char *url)
     *t = (struct target){.url = mem_strndup(url, strlen(url)), .curl = curl_easy_init()};
     CHECK_INVARIANT(t->curl);
     list_init(&t->waiting);
+    show(url, t->shown);
     prepare(t);
     notify.n_targets++;
     return t;
@@ -122,7 +140,7 @@ static void retry_later(struct target *t, const char *why)
         t->pause_ms = RETRY_MAX_MS;
     t->next_ms = clock_mono_ms() + t->pause_ms;
     if (!t->failing)
-        log_write(LOG_WARN, "notify", "%s: %s; it is tried again", t->url, why);
+        log_write(LOG_WARN, "notify", "%s: %s; it is tried again", t->shown, why);
     t->failing = true;
 }
 
@@ -140,9 +158,9 @@ static void end(struct target *t, CURLcode rc)
         return;
     }
     if (status >= 300)
-        log_write(LOG_ERROR, "notify", "%s: %s; this message is dropped", t->url, why);
+        log_write(LOG_ERROR, "notify", "%s: %s; this message is dropped", t->shown, why);
     else if (t->failing)
-        log_write(LOG_INFO, "notify", "%s takes messages again", t->url);
+        log_write(LOG_INFO, "notify", "%s takes messages again", t->shown);
     t->failing = false;
     t->pause_ms = t->next_ms = 0;
     drop(t, first(t));
@@ -157,13 +175,13 @@ static void on_mail(struct mail *mail, void *receiver)
     if (m->last)
         notify.end_ms = clock_mono_ms() + LAST_MS;
     else if (!t)
-        log_write(LOG_ERROR, "notify", "%s: more than %d targets", m->url, TARGETS_MAX);
+        log_write(LOG_ERROR, "notify", "more than %d targets", TARGETS_MAX);
     if (!t) {
         free(m);
         return;
     }
     if (t->n_waiting == WAITING_MAX) {
-        log_write(LOG_ERROR, "notify", "%s: more than %d messages wait; one is dropped", t->url, WAITING_MAX);
+        log_write(LOG_ERROR, "notify", "%s: more than %d messages wait; one is dropped", t->shown, WAITING_MAX);
         drop(t, t->busy ? list_entry(first(t)->link.next, struct message, link) : first(t));
     }
     list_push_back(&t->waiting, &m->link);

@@ -123,7 +123,7 @@ test('rates, quantiles, ratios, spikes and collapses fire', async t => {
 test('a target that is away is told later, in order', async t => {
     const port = await freePort();
     const hub = await startHub(t, rules([{ alert: 'Busy', metric: 'hubbub_connections', above: 0 }],
-        { notify: [{ webhook: `http://127.0.0.1:${port}/x`, format: 'json' }] }));
+        { notify: [{ webhook: `http://hook:hunter2@127.0.0.1:${port}/x?key=hunter3`, format: 'json' }] }));
     const client = await connect(hub);
     await alertIs(hub, 'Busy', 'firing');
     await hub.logged(/warn notify .*tried again/);
@@ -136,7 +136,8 @@ test('a target that is away is told later, in order', async t => {
     hook.status = 200;
     await until(() => hook.got.length === 2, 'both messages', 20_000);
     assert.deepEqual(hook.got.map(body => body.data.alerts[0].state), ['firing', 'resolved']);
-    await hub.logged(/info notify .*takes messages again/);
+    await hub.logged(/info notify http:\/\/127\.0\.0\.1:\d+ takes messages again/);
+    assert.doesNotMatch(hub.stderr, /hunter/);
 });
 
 test('a reload keeps what its rules share with the former ones', async t => {
