@@ -1,4 +1,5 @@
 #include "link.h"
+#include "wire.h"
 #include "mem.h"
 #include "resolve.h"
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 16 * 1024, READS_PER_TURN = 16, WORDS_MAX = 512 };
+enum { READ_BYTES = 16 * 1024, READS_PER_TURN = 16 };
 
 static void close_now(struct link *l);
 static void on_ready(const hb_ctx *ctx, int fd, int what, void *arg);
@@ -89,9 +90,8 @@ static void drop_socket(struct link *l)
     }
     l->fd = -1;
     l->watch_write = false;
-    if (l->reader)
-        redisReaderFree(l->reader);
-    l->reader = NULL;
+    replies_destroy(l->replies);
+    l->replies = NULL;
     l->out_at = l->out_n = 0;
     l->greeting = 0;
     l->ctx->host->timer_cancel(l->ctx, &l->flush);
@@ -210,8 +210,7 @@ static void greet(struct link *l)
 {
     char db[16];
     l->state = LINK_GREETING;
-    l->budget = REPLY_ELEMENTS_MAX;
-    l->reader = reply_reader(&l->budget);
+    l->replies = replies_create();
     if (l->login.password[0] && l->login.user[0])
         link_greet(l, 3, (hb_str[]){HB_STR("AUTH"), text(l->login.user), text(l->login.password)});
     else if (l->login.password[0])
@@ -258,20 +257,18 @@ static void on_greeting(struct link *l, const redisReply *r)
 
 static void take_replies(struct link *l)
 {
-    void *reply;
+    const redisReply *reply;
     while (!l->fault[0]) {
-        if (redisReaderGetReply(l->reader, &reply) != REDIS_OK) {
+        if (!replies_next(l->replies, &reply)) {
             link_fail(l, "an answer that is none");
             return;
         }
         if (!reply)
             return;
-        l->budget = REPLY_ELEMENTS_MAX;
         if (l->state == LINK_GREETING && l->greeting > 0)
             on_greeting(l, reply);
         else
             l->ops->reply(l, reply);
-        freeReplyObject(reply);
     }
 }
 
@@ -285,7 +282,7 @@ static void read_some(struct link *l)
             break;
         if (n <= 0)
             link_fail(l, n == 0 ? "closed by the server" : strerror(errno));
-        else if (!l->reader || !reply_feed(l->reader, bytes, (size_t)n, (size_t)link_options(l)->reply_bytes))
+        else if (!l->replies || !replies_feed(l->replies, bytes, (size_t)n, (size_t)link_options(l)->reply_bytes))
             link_fail(l, "an answer past reply_size");
         else
             take_replies(l);
@@ -349,10 +346,11 @@ static void on_ready(const hb_ctx *ctx, int fd, int what, void *arg)
         flush(l);
 }
 
-void link_put(struct link *l, const char *bytes, size_t n)
+/* Room for n bytes behind what is to be written; NULL: there is no connection to write them to. */
+static char *append(struct link *l, size_t n)
 {
     if (l->state < LINK_GREETING)
-        return;
+        return NULL;
     if (l->out_at > 0 && l->out_n + n > l->out_cap) {
         memmove(l->out, l->out + l->out_at, l->out_n - l->out_at);
         l->out_n -= l->out_at;
@@ -362,24 +360,23 @@ void link_put(struct link *l, const char *bytes, size_t n)
         l->out_cap = (l->out_n + n) * 2;
         l->out = mem_need(realloc(l->out, l->out_cap));
     }
-    memcpy(l->out + l->out_n, bytes, n);
     if (!l->flush_set)
         l->ctx->host->timer_set(l->ctx, &l->flush, 0);
     l->flush_set = true;
     l->out_n += n;
+    return l->out + l->out_n - n;
+}
+
+void link_put(struct link *l, const char *bytes, size_t n)
+{
+    char *out = append(l, n);
+    if (out)
+        memcpy(out, bytes, n);
 }
 
 void link_command(struct link *l, int n, const hb_str *words)
 {
-    const char *argv[WORDS_MAX];
-    size_t lengths[WORDS_MAX];
-    char *bytes = NULL;
-    for (int i = 0; i < n && i < WORDS_MAX; i++) {
-        argv[i] = words[i].p;
-        lengths[i] = words[i].n;
-    }
-    int size = redisFormatCommandArgv(&bytes, n < WORDS_MAX ? n : WORDS_MAX, argv, lengths);
-    mem_need(bytes);
-    link_put(l, bytes, (size_t)size);
-    redisFreeCommand(bytes);
+    char *out = append(l, command_size(n, words));
+    if (out)
+        command_write(n, words, out);
 }

@@ -38,8 +38,7 @@ struct link {
     hb_timer timer;            /* connect and greeting time, or the pause before the next attempt */
     hb_timer flush;            /* something is to be written at the end of this turn */
     bool flush_set;
-    redisReader *reader;
-    size_t budget;
+    struct replies *replies;
     char *out;                 /* to be written: from out_at to out_n */
     size_t out_at, out_n, out_cap;
     uint64_t pause_ms;

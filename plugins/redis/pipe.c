@@ -1,5 +1,6 @@
 #include "pipe.h"
 #include "script.h"
+#include "wire.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -28,7 +29,7 @@ static void finish(struct pipe *p, struct command *c, const redisReply *reply)
     bool over = c->over;
     list_remove(&c->link);
     p->bytes -= c->n;
-    redisFreeCommand(c->bytes);
+    free(c->bytes);
     c->bytes = NULL;
     if (over)
         free(c);
@@ -54,6 +55,13 @@ static bool durable(const struct pipe *p)
     return link_fixed((struct link *)(uintptr_t)&p->link)->durability == DURABILITY_WAIT_REPLICA;
 }
 
+static void format(struct command *c, int n, const hb_str *words)
+{
+    c->n = command_size(n, words);
+    c->bytes = mem_need(malloc(c->n));
+    command_write(n, words, c->bytes);
+}
+
 /* One WAIT behind all that is sent in this turn. */
 static void ask_replicas(struct pipe *p)
 {
@@ -63,10 +71,7 @@ static void ask_replicas(struct pipe *p)
     words[1].n = (size_t)snprintf(replicas, sizeof(replicas), "%lld", (long long)o->replicas);
     words[2].n = (size_t)snprintf(ms, sizeof(ms), "%lld", (long long)o->replica_wait_ms);
     struct command *c = mem_zalloc(sizeof(*c));
-    int n = redisFormatCommandArgv(&c->bytes, 3, (const char *[]){words[0].p, words[1].p, words[2].p},
-        (size_t[]){words[0].n, words[1].n, words[2].n});
-    mem_need(c->bytes);
-    c->n = (size_t)n;
+    format(c, 3, words);
     c->once = true;
     c->sent_us = now_us();
     p->bytes += c->n;
@@ -96,18 +101,7 @@ static void send_waiting(struct pipe *p)
 
 void pipe_send(struct pipe *p, struct command *c, int n, const hb_str *words, int64_t for_ms)
 {
-    enum { WORDS_MAX = 256 };
-    const char *argv[WORDS_MAX];
-    size_t lengths[WORDS_MAX];
-    if (n > WORDS_MAX)
-        abort();
-    for (int i = 0; i < n; i++) {
-        argv[i] = words[i].p;
-        lengths[i] = words[i].n;
-    }
-    int size = redisFormatCommandArgv(&c->bytes, n, argv, lengths);
-    mem_need(c->bytes);
-    c->n = (size_t)size;
+    format(c, n, words);
     c->due_ms = p->link.ctx->host->now_ms() + (uint64_t)for_ms;
     p->bytes += c->n;
     list_insert(&p->waiting, &c->link);
@@ -172,7 +166,7 @@ static void on_reply(struct link *l, const redisReply *r)
     if (!c->done && !c->over) { /* WAIT */
         list_remove(&c->link);
         p->bytes -= c->n;
-        redisFreeCommand(c->bytes);
+        free(c->bytes);
         free(c);
         release_unsure(p, r);
     } else if (c->durable && durable(p) && !c->over) {
@@ -222,7 +216,7 @@ static void on_down(struct link *l)
         }
         list_remove(&c->link); /* WAIT */
         p->bytes -= c->n;
-        redisFreeCommand(c->bytes);
+        free(c->bytes);
         free(c);
     }
     p->changed(p, false);
@@ -257,7 +251,7 @@ void pipe_finish(struct pipe *p)
             continue;
         }
         list_remove(&c->link);
-        redisFreeCommand(c->bytes);
+        free(c->bytes);
         free(c);
     }
     p->link.ctx->host->timer_cancel(p->link.ctx, &p->later);

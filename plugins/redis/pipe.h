@@ -13,7 +13,7 @@
 
 struct command {
     struct list link;
-    char *bytes;           /* hiredis' */
+    char *bytes;           /* as they go over the wire */
     size_t n;
     uint64_t due_ms;       /* when it is given up */
     uint64_t sent_us;      /* 0: never */

@@ -192,8 +192,6 @@ static int init(const hb_ctx *ctx, void **self, char *error, size_t error_size)
     const char *fault = settings_fault(o);
     if (!fault)
         fault = url_parse(o->url, &s->place, &s->login);
-    if (!fault && !reply_init())
-        fault = "out of memory";
     if (fault) {
         snprintf(error, error_size, "%s", fault);
         free(s);

@@ -19,36 +19,37 @@
  * window of the key, token, where our members are (''). → "0 id prev" stored, "1 id token" known already, of whom, "2 id token" known
  * with another digest */
 static const char publish[] =
-    "local known = redis.call('GET', KEYS[3])\n"
-    "if known then\n"
-    "  local id, digest, token = string.match(known, '^(%S+) (%S+) (%S+)$')\n"
-    "  if id then return (digest == ARGV[6] and '1 ' or '2 ') .. id .. ' ' .. token end\n"
+    "local call, t = redis.call, redis.call('TIME')\n"
+    "local now = t[1] * 1000 + (t[2] - t[2] % 1000) / 1000\n"
+    "local prev, ms, seq = call('GET', KEYS[2]), nil, nil\n"
+    "if prev then ms, seq = string.match(prev, '^(%d+)-(%d+)$') end\n"
+    "if not ms then\n"
+    "  prev = ARGV[9] ~= '' and ARGV[9] or string.format('%.0f-0', now)\n"
+    "  ms, seq = string.match(prev, '^(%d+)-(%d+)$')\n"
     "end\n"
-    NOW
-    "local prev, ms, seq = redis.call('GET', KEYS[2]), now, 0\n"
-    "if prev and not string.match(prev, '^%d+-%d+$') then prev = false end\n"
-    "if prev then\n"
-    "  local pm, ps = string.match(prev, '^(%d+)-(%d+)$')\n"
-    "  if pm and tonumber(pm) >= ms then ms = tonumber(pm); seq = tonumber(ps) + 1 end\n"
-    "else\n"
-    "  prev = ARGV[9] ~= '' and ARGV[9] or string.format('%.0f-0', ms)\n"
-    "  local pm, ps = string.match(prev, '^(%d+)-(%d+)$')\n"
-    "  if tonumber(pm) >= ms then ms = tonumber(pm); seq = tonumber(ps) + 1 end\n"
+    "local id = tonumber(ms) >= now and string.format('%s-%.0f', ms, seq + 1) or string.format('%.0f-0', now)\n"
+    "local mark = ' ' .. ARGV[6] .. ' ' .. ARGV[8]\n"
+    "if not call('SET', KEYS[3], id .. mark, 'NX', 'PX', ARGV[7]) then\n"
+    "  local first, digest, token = string.match(call('GET', KEYS[3]) or '', '^(%S+) (%S+) (%S+)$')\n"
+    "  if first then return (digest == ARGV[6] and '1 ' or '2 ') .. first .. ' ' .. token end\n"
+    "  call('SET', KEYS[3], id .. mark, 'PX', ARGV[7])\n"
     "end\n"
-    "local id = string.format('%.0f-%.0f', ms, seq)\n"
     "local made = redis.pcall('XADD', KEYS[1], 'MAXLEN', ARGV[3], id, 'p', prev, 'm', ARGV[1])\n"
-    "if type(made) == 'table' then\n" /* the stream outlived its last position, and is ahead of it */
-    "  if not string.find(made.err, 'equal or smaller', 1, true) then return made end\n"
-    "  id = redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[3], '*', 'p', prev, 'm', ARGV[1])\n"
+    "if type(made) == 'table' then\n" /* the stream outlived its last position, and is ahead of it? */
+    "  local ahead = string.find(made.err, 'equal or smaller', 1, true)\n"
+    "  if ahead then made = redis.pcall('XADD', KEYS[1], 'MAXLEN', ARGV[3], '*', 'p', prev, 'm', ARGV[1]) end\n"
+    "  if type(made) == 'table' then call('PEXPIRE', KEYS[3], 0); return made end\n"
+    "  id = made\n"
+    "  call('SET', KEYS[3], id .. mark, 'PX', ARGV[7])\n"
     "end\n"
     "if now % 16 == 0 then\n" /* readers leave out what is too old; this is for the memory */
-    "  redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f-0', now - ARGV[4]))\n"
+    "  call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f-0', now - ARGV[4]))\n"
     "end\n"
-    "redis.call('PEXPIRE', KEYS[1], ARGV[4])\n"
-    "redis.call('SET', KEYS[2], id, 'PX', ARGV[5])\n"
-    "redis.call('SET', KEYS[3], id .. ' ' .. ARGV[6] .. ' ' .. ARGV[8], 'PX', ARGV[7])\n"
-    "redis.call('PUBLISH', ARGV[2], id .. ' ' .. prev .. ' ' .. ARGV[1])\n"
-    "return '0 ' .. id .. ' ' .. prev\n";
+    "call('PEXPIRE', KEYS[1], ARGV[4])\n"
+    "call('SET', KEYS[2], id, 'PX', ARGV[5])\n"
+    "local line = id .. ' ' .. prev\n"
+    "call('PUBLISH', ARGV[2], line .. ' ' .. ARGV[1])\n"
+    "return '0 ' .. line\n";
 
 /* KEYS stream, last. ARGV since ('' for the newest), how many, how many bytes, age, how long
  * positions are kept, where our members are (''). → {last, 1 when nothing more is behind, id, prev, entry, id, prev, entry, …} */

@@ -27,6 +27,42 @@ hb_str text_hex(uint64_t n, char out[static 16])
     return (hb_str){out, 16};
 }
 
+static size_t count_digits(uint64_t n)
+{
+    size_t digits = 1;
+    for (; n >= 10; n /= 10)
+        digits++;
+    return digits;
+}
+
+size_t command_size(int n, const hb_str *words)
+{
+    size_t size = count_digits((uint64_t)n) + 3;
+    for (int i = 0; i < n; i++)
+        size += count_digits(words[i].n) + words[i].n + 5;
+    return size;
+}
+
+static char *line_end(char *out)
+{
+    out[0] = '\r';
+    out[1] = '\n';
+    return out + 2;
+}
+
+void command_write(int n, const hb_str *words, char *out)
+{
+    *out++ = '*';
+    out = line_end(digits((uint64_t)n, out));
+    for (int i = 0; i < n; i++) {
+        *out++ = '$';
+        out = line_end(digits(words[i].n, out));
+        if (words[i].n)
+            memcpy(out, words[i].p, words[i].n);
+        out = line_end(out + words[i].n);
+    }
+}
+
 size_t pos_text(hb_pos pos, char out[static POS_TEXT_MAX])
 {
     char *end = digits(pos.hi, out);

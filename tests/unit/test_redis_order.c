@@ -107,7 +107,6 @@ static struct room *begin(void)
     w.store = &store;
     w.nonce = 77;
     table_init(&w.rooms);
-    reply_init();
     pipe_init(&w.pipe, &ctx, changed, &w);
     sub_init(&w.sub, &w);
     struct room *r = room_open(&w, NULL, HB_STR("r"), &keep);
@@ -135,24 +134,21 @@ static size_t waiting(void)
 /* Answer the first command; its text is looked at with `expect` (may be NULL). */
 static void answer(const char *expect, const char *bytes, size_t n)
 {
-    size_t budget = REPLY_ELEMENTS_MAX;
-    void *reply = NULL;
+    const redisReply *reply = NULL;
+    struct replies *replies = replies_create();
     CHECK(!list_empty(&w.pipe.waiting));
     struct command *c = list_entry(w.pipe.waiting.next, struct command, link);
     CHECK(!expect || memmem(c->bytes, c->n, expect, strlen(expect)));
     list_remove(&c->link);
     w.pipe.bytes -= c->n;
-    redisFreeCommand(c->bytes);
+    free(c->bytes);
     if (bytes) {
-        redisReader *r = reply_reader(&budget);
-        CHECK(reply_feed(r, bytes, n, 100000));
-        if (redisReaderGetReply(r, &reply) != REDIS_OK || !reply)
-            unit_fail(__FILE__, __LINE__, "no whole answer: %s", r->errstr);
-        redisReaderFree(r);
+        CHECK(replies_feed(replies, bytes, n, 100000));
+        if (!replies_next(replies, &reply) || !reply)
+            unit_fail(__FILE__, __LINE__, "no whole answer");
     }
     c->done(c, reply);
-    if (reply)
-        freeReplyObject(reply);
+    replies_destroy(replies);
 }
 
 static size_t put_string(char *out, const char *bytes, size_t n)

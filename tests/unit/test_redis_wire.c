@@ -114,15 +114,15 @@ TEST(a_url_that_is_wrong_is_refused_without_being_repeated)
     CHECK(!strstr(url_parse("redis://u:secret@x:y", &p, &l), "secret"));
 }
 
-static redisReply *read_reply(const char *bytes, size_t n, bool *error)
+static struct replies *replies;
+
+/* The first answer in these bytes, valid until the next call. */
+static const redisReply *read_reply(const char *bytes, size_t n, bool *error)
 {
-    static size_t budget;
-    void *reply = NULL;
-    reply_init();
-    budget = REPLY_ELEMENTS_MAX;
-    redisReader *r = reply_reader(&budget);
-    *error = !reply_feed(r, bytes, n, 1000) || redisReaderGetReply(r, &reply) != REDIS_OK;
-    redisReaderFree(r);
+    const redisReply *reply = NULL;
+    replies_destroy(replies);
+    replies = replies_create();
+    *error = !replies_feed(replies, bytes, n, 1000) || !replies_next(replies, &reply);
     return reply;
 }
 
@@ -140,12 +140,42 @@ TEST(an_answer_that_claims_too_much_is_an_error)
     read_reply(large, 2000, &error);
     CHECK(error);
     free(large);
-    redisReply *r = read_reply("-LOADING wait\r\n", 15, &error);
+    const redisReply *r = read_reply("-LOADING wait\r\n", 15, &error);
     CHECK(!error && reply_is_away(r));
-    freeReplyObject(r);
     r = read_reply("-WRONGTYPE x\r\n", 14, &error);
     CHECK(!error && !reply_is_away(r));
-    freeReplyObject(r);
+    replies_destroy(replies);
+    replies = NULL;
+}
+
+TEST(answers_come_out_whole_wherever_they_were_cut)
+{
+    static const char bytes[] = "*3\r\n$7\r\nmessage\r\n*2\r\n:7\r\n$-1\r\n$3\r\na\0b\r\n+OK\r\n";
+    for (size_t cut = 1; cut < sizeof(bytes) - 1; cut++) {
+        const redisReply *reply = NULL;
+        struct replies *r = replies_create();
+        CHECK(replies_feed(r, bytes, cut, 1000) && replies_next(r, &reply));
+        CHECK(replies_feed(r, bytes + cut, sizeof(bytes) - 1 - cut, 1000));
+        if (!reply)
+            CHECK(replies_next(r, &reply));
+        CHECK_STR(reply_str(reply_at(reply, 0)), "message");
+        CHECK_INT(reply_at(reply_at(reply, 1), 0)->integer, 7);
+        CHECK_INT(reply_at(reply_at(reply, 1), 1)->type, REDIS_REPLY_NIL);
+        CHECK_INT(reply_str(reply_at(reply, 2)).n, 3);
+        CHECK(replies_next(r, &reply) && reply && reply->type == REDIS_REPLY_STATUS);
+        CHECK(replies_next(r, &reply) && !reply);
+        replies_destroy(r);
+    }
+}
+
+TEST(a_command_is_written_as_redis_reads_it)
+{
+    char bytes[64];
+    hb_str words[] = {HB_STR("PUBLISH"), {NULL, 0}, {"a\0\r\nbcdefghi", 12}};
+    size_t n = command_size(3, words);
+    command_write(3, words, bytes);
+    CHECK_INT(n, 42);
+    CHECK(memcmp(bytes, "*3\r\n$7\r\nPUBLISH\r\n$0\r\n\r\n$12\r\na\0\r\nbcdefghi\r\n", n) == 0);
 }
 
 TEST(a_table_finds_what_was_put_and_not_what_was_removed)
