@@ -51,7 +51,7 @@ export async function disturbed(t, { config, messages, disturb, seconds = 30 }) 
             `${room} of client ${i} that was ${socket.states}`)));
     sockets.forEach((socket, i) => assert.ok(!socket.states.slice(1).includes('connect'),
         `client ${i} lost its session; it was ${socket.states}`));
-    assert.ok(sockets.every(socket => recoveries(socket) > 0));
+    assert.ok(sockets.some(socket => recoveries(socket) > 0)); // who is between two polls is not cut
 }
 
 /** All connections cut at once, `cuts` times. */
