@@ -145,7 +145,7 @@ static int unknown_word(const struct modules *m, const char *word)
     if (near)
         fprintf(stderr, "; did you mean '%s'?\n", near);
     else
-        fputs("; see hubbub --help\n", stderr);
+        fputs("; see hubbub --help. A plugin's commands are there when plugins.load names it\n", stderr);
     return NOT_UNDERSTOOD;
 }
 

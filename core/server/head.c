@@ -4,7 +4,7 @@
 #include <string.h>
 
 struct counts {
-    unsigned length, encoding, host;
+    unsigned length, encoding, host, origin;
 };
 
 static void count(hb_str line, struct counts *c)
@@ -19,16 +19,18 @@ static void count(hb_str line, struct counts *c)
         c->encoding++;
     else if (str_eq_nocase(name, HB_STR("host")))
         c->host++;
+    else if (str_eq_nocase(name, HB_STR("origin")))
+        c->origin++;
 }
 
 static enum head_verdict judge(const struct counts *c, bool http_1_0)
 {
-    if (c->length + c->encoding > 1 || c->host > 1)
+    if (c->length + c->encoding > 1 || c->host > 1 || c->origin > 1)
         return HEAD_BAD;
     if (http_1_0)
         return c->encoding ? HEAD_BAD : HEAD_OK;
-    if (c->host != 1)
-        return HEAD_BAD;
+    if (!c->host)
+        return HEAD_NO_HOST;
     return c->encoding ? HEAD_CHUNKED : HEAD_OK;
 }
 

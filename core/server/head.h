@@ -11,12 +11,13 @@ enum head_verdict {
     HEAD_INCOMPLETE, /* no blank line yet */
     HEAD_OK,
     HEAD_CHUNKED,    /* fine, and the body comes in chunks */
+    HEAD_NO_HOST,    /* HTTP/1.1 without it (RFC 9112, 3.2) */
     HEAD_BAD,
 };
 
 /* `bytes` begins with a request line; what follows the head is not looked at. Bad are (RFC 9112):
  * a line that ends without CR (2.2), a folded line (5.2), more than one Content-Length or
- * Transfer-Encoding or both (6.3), and, from HTTP/1.1 on, anything but one Host (3.2). */
+ * Transfer-Encoding or both (6.3), more than one Host (3.2) or Origin (RFC 6454, 7.3). */
 enum head_verdict head_check(hb_str bytes);
 /* The same question alone, for bytes of which little is known: is there a blank line? */
 bool head_complete(hb_str bytes);

@@ -59,7 +59,9 @@ static bool refuse_head(struct request *r)
         r->tie->req->http1_is_persistent = 0;
     if (head == HEAD_OK || head == HEAD_CHUNKED)
         return false;
-    fail_and_close(r, HB_BAD_REQUEST, "This request could be read in more than one way.", 0);
+    fail_and_close(r, HB_BAD_REQUEST, head == HEAD_NO_HOST
+        ? "A request of HTTP/1.1 needs the header Host."
+        : "This request could be read in more than one way.", 0);
     return true;
 }
 

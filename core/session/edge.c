@@ -65,7 +65,7 @@ void edge_flush(struct shard *s)
 
 /* --- requests ---------------------------------------------------------------------------------- */
 
-/* POST and DELETE <base>/send belong to the sessions of every transport. */
+/* <base>/send: POST belongs to the sessions of every one-way transport, DELETE to all. */
 static bool is_send(const struct shard *s, hb_str path)
 {
     hb_str base = str_of(s->config->base_path);
@@ -122,15 +122,18 @@ static bool is_json(hb_str type)
 
 static void dispatch_send(struct shard *s, hb_request *req, const hb_claim *claim)
 {
-    static const hb_header allow[] = {{{"allow", 5}, {"POST, DELETE", 12}}, {{"content-type", 12}, {"application/json", 16}}};
+    static const hb_header allow[] = {{HB_STR("allow"), HB_STR("POST, DELETE")},
+        {HB_STR("content-type"), HB_STR("application/json")}, {HB_STR("cache-control"), HB_STR("no-store")}};
     bool post = str_eq(req->method, HB_STR("POST")), delete = str_eq(req->method, HB_STR("DELETE"));
     struct session *ss = session_by_ticket(s, claim->ticket);
     if (!post && !delete)
-        s->hub->io->respond(req, 405, allow, 2, HB_STR("{\"error\":{\"code\":\"method_not_allowed\",\"message\":\"POST ops, or DELETE\"}}"));
+        s->hub->io->respond(req, 405, allow, 3, HB_STR("{\"error\":{\"code\":\"method_not_allowed\",\"message\":\"POST ops, or DELETE\"}}"));
     else if (post && !is_json(s->hub->io->header(req, HB_STR("content-type"))))
         s->hub->io->respond_error(req, HB_UNSUPPORTED_MEDIA_TYPE, HB_STR("ops are sent as application/json"), 0);
     else if (!ss || ss->state >= SESSION_CLOSING)
         s->hub->io->respond_error(req, HB_NOT_FOUND, HB_STR("this ticket is unknown or its session has ended"), 0);
+    else if (post && !session_transport(ss)->one_way)
+        s->hub->io->respond_error(req, HB_BAD_REQUEST, HB_STR("this session sends its ops over its own connection"), 0);
     else
         connect_verify(ss, req, claim->credential, run_send, NULL, 0);
 }

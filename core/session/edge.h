@@ -1,6 +1,6 @@
 /*
  * Where requests meet sessions: which transport claims a request, on which worker its session lives,
- * and POST /hub/send, which belongs to every session. The server calls this; no HTTP library here.
+ * and /hub/send, which belongs to no transport. The server calls this; no HTTP library here.
  */
 #ifndef SESSION_EDGE_H
 #define SESSION_EDGE_H

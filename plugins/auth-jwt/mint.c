@@ -93,9 +93,12 @@ static bool find_signer(const struct setup *s, struct signer *out, char *error, 
             return sign_with_secret(
                 entries[i].secret, entries[i].kid, pinned, s, out, error, error_size);
     }
-    snprintf(error, error_size,
-        "auth-jwt has no key to sign with: public keys only verify; name a "
-        "private key's file as its option signing_key");
+    bool verifies = s->public_key.n || s->keys.n || *s->jwks.file || *s->jwks.url;
+    snprintf(error, error_size, "%s", verifies
+        ? "auth-jwt has no key to sign with: public keys only verify; name a private key's file as its "
+          "option signing_key"
+        : "auth-jwt has no secret to sign with: give it one in the configuration (plugins.load, auth-jwt: "
+          "{secret: ...}), and if that says ${JWT_SECRET} set JWT_SECRET, for the server too");
     return false;
 }
 

@@ -150,7 +150,8 @@ TEST(a_word_that_nobody_knows_is_told_with_the_nearest_one)
     run("number-of-live-a -c test.yaml");
     expect(2, "did you mean 'number-of-life-a'?\n");
     run("xyzzy -c test.yaml");
-    expect(2, "hubbub: no command 'xyzzy'; see hubbub --help\n");
+    expect(2, "hubbub: no command 'xyzzy'; see hubbub --help. A plugin's commands are there when "
+        "plugins.load names it\n");
     remove_folder();
 }
 

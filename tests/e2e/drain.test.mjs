@@ -60,6 +60,15 @@ test('every transport gets its bye; a second signal ends at once', async t => {
     hub.expectedExit = exit;
 });
 
+test('a second TERM ends a long drain at once, with sessions still open', async t => {
+    const hub = await startHub(t, { drain: { timeout: '1h', delay: '1h' } });
+    await connect(hub);
+    hub.signal('SIGTERM');
+    await until(async () => (await fetchHttp(hub.adminUrl('/readyz'))).status === 503, 'not to be ready');
+    hub.signal('SIGTERM');
+    await hub.waitExit();
+});
+
 test('clients that can not be told are closed one after the other',
     { skip: !hasSocketio && 'no Socket.IO transport was built' }, async t => {
         const { io } = await import('socket.io-client');

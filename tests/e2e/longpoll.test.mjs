@@ -51,6 +51,9 @@ test('POST opens one too, for lists that are long', async t => {
     for (const body of ['{', '[]', '{"rooms":"a"', '{"rooms":[1]}', '{"cursor":1}'])
         assert.equal((await hub.http('/hub/poll',
             { method: 'POST', body, headers: { 'Content-Type': 'application/json' } })).status, 400, body);
+    const nested = depth => hub.http('/hub/poll', { method: 'POST', headers: { 'Content-Type': 'application/json' },
+        body: `{"rooms":["a"],"x":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}` });
+    assert.deepEqual([(await nested(64)).status, (await nested(65)).status, (await nested(5000)).status], [200, 400, 400]);
     assert.equal((await hub.http('/hub/poll', { method: 'POST', body: '{}' })).status, 415);
     const put = await hub.http('/hub/poll', { method: 'PUT' });
     assert.equal(put.status, 405);

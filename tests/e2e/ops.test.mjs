@@ -5,6 +5,7 @@ import test from 'node:test';
 import { connect, open, refused } from './lib/client.mjs';
 import { SECRET, mint, tokenFor } from './lib/jwt.mjs';
 import { buildDir, startHub } from './lib/server.mjs';
+import { exchange } from './lib/rawws.mjs';
 import { connectSse } from './lib/sse.mjs';
 import { until } from './lib/until.mjs';
 
@@ -259,6 +260,34 @@ test('without a token the first op must be auth, and soon', async t => {
     assert.equal((await refused(hub, 401, { token: 'x' })).code, 'unauthorized');
 });
 
+test('an auth without a token is bad_request, and the auth time runs on', async t => {
+    const hub = await startHub(t, withJwt({ limits: { auth_time: '500ms' } }));
+    const a = await connect(hub, { welcome: false });
+    await a.fails({ type: 'auth' }, 'bad_request');
+    const end = await a.waitClose();
+    assert.equal(end.code, 4001);
+    assert.equal(end.bye.reconnect, false);
+});
+
+test('ops of a WebSocket go over it, not by POST; DELETE ends it', async t => {
+    const hub = await startHub(t);
+    const a = await connect(hub), headers = { 'Hub-Ticket': a.welcome.ticket };
+    const { status, json } = await hub.http('/hub/send', { method: 'POST', headers, body: { type: 'ping', id: 1 } });
+    assert.deepEqual([status, json.error.code], [400, 'bad_request']);
+    await a.sync();
+    assert.equal((await hub.http('/hub/send', { method: 'DELETE', headers })).status, 204);
+    await a.waitClose();
+});
+
+test('no refusal may be kept by a cache', async t => {
+    const hub = await startHub(t);
+    for (const [status, method, path] of [[426, 'GET', '/hub/ws'], [405, 'PUT', '/hub/ws'], [405, 'GET', '/hub/send'],
+        [405, 'PUT', '/hub/sse'], [405, 'PUT', '/hub/poll'], [404, 'GET', '/hub/poll?ticket=x']]) {
+        const answer = await hub.http(path, { method });
+        assert.deepEqual([answer.status, answer.headers['cache-control']], [status, 'no-store'], `${method} ${path}`);
+    }
+});
+
 test('welcome comes before the reply to auth', async t => {
     const hub = await startHub(t, withJwt());
     const a = await connect(hub, { welcome: false });
@@ -335,6 +364,21 @@ test('a foreign Origin is refused on the upgrade, its own and configured ones ar
     assert.equal((await open(hub, { origin: 'null' })).status, 403);
     await connect(hub, { origin: 'https://app.example.com' });
     await connect(hub, { origin: hub.base });
+});
+
+test('two Origins are 400 on each path, also when both are allowed; a missing Host is told by its name', async t => {
+    const hub = await startHub(t, { cors: { origins: ['*'] } });
+    const ask = async (path, ...lines) => {
+        const { head, rest, socket } = await exchange(hub.port,
+            [`GET ${path} HTTP/1.1`, ...lines, 'Connection: close', '', ''].join('\r\n'));
+        socket.destroy();
+        return [Number(head.split(' ')[1]), rest.toString()];
+    };
+    for (const path of ['/hub/ws', '/hub/sse', '/hub/poll', '/'])
+        assert.equal((await ask(path, 'Host: a', 'Origin: https://a.example', 'Origin: https://b.example'))[0], 400, path);
+    const [status, body] = await ask('/hub/poll');
+    assert.equal(status, 400);
+    assert.match(body, /header Host/);
 });
 
 test('a slow consumer is closed 4008, the others get everything, and it recovers', async t => {

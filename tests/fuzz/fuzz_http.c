@@ -32,7 +32,7 @@ static void try_proxy(hb_str in)
 static void try_head(hb_str in)
 {
     enum head_verdict v = head_check(in);
-    if (v == HEAD_OK || v == HEAD_CHUNKED)
+    if (v == HEAD_OK || v == HEAD_CHUNKED || v == HEAD_NO_HOST)
         HOLDS(head_complete(in));
     if (!head_complete(in))
         HOLDS(v == HEAD_INCOMPLETE || v == HEAD_BAD);

@@ -605,6 +605,17 @@ TEST(a_minted_token_is_a_good_one)
     auth_host_stop();
 }
 
+TEST(without_a_key_to_sign_with_the_way_out_is_told)
+{
+    const hb_str names[] = {HB_STR("public.pem")};
+    struct setup s = with_secret();
+    char error[512];
+    s.secret = "";
+    CHECK(!mint(&s, 0, NULL, error) && strstr(error, "set JWT_SECRET") && strstr(error, "plugins.load"));
+    s.public_key = (hb_strings){names, 1};
+    CHECK(!mint(&s, 0, NULL, error) && strstr(error, "signing_key") && !strstr(error, "JWT_SECRET"));
+}
+
 TEST(a_claim_is_json_if_it_parses_else_a_string)
 {
     struct setup s = with_secret();

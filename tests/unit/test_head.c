@@ -39,8 +39,15 @@ TEST(http_1_0_has_no_chunks)
 
 TEST(http_1_1_has_one_host)
 {
-    CHECK_INT(head_check(S("GET / HTTP/1.1\r\n\r\n")), HEAD_BAD);
+    CHECK_INT(head_check(S("GET / HTTP/1.1\r\n\r\n")), HEAD_NO_HOST);
     CHECK_INT(head_check(S("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n")), HEAD_BAD);
+}
+
+TEST(nobody_comes_from_two_origins)
+{
+    CHECK_INT(head_check(S("GET / HTTP/1.1\r\nHost: a\r\nOrigin: http://a\r\n\r\n")), HEAD_OK);
+    CHECK_INT(head_check(S("GET / HTTP/1.1\r\nHost: a\r\nOrigin: http://a\r\n"
+        "origin: http://b\r\n\r\n")), HEAD_BAD);
 }
 
 TEST(bare_newlines_and_folded_lines_are_refused)

@@ -147,7 +147,7 @@ TEST(without_an_upgrade_the_answer_is_426_and_says_what_is_spoken)
     CHECK(fake_request_send(r));
     CHECK_INT(r->status, 426);
     CHECK_STR(buf_view(&r->head), "upgrade: websocket\nsec-websocket-version: 13\n"
-                                  "content-type: application/json\n");
+                                  "content-type: application/json\ncache-control: no-store\n");
     CHECK(says(&r->body, "{\"error\":{\"code\":\"bad_request\",\"message\":\""));
     fake_stop();
 }
@@ -158,7 +158,7 @@ TEST(other_methods_get_405_with_the_one_allowed)
     struct fake_request *r = fake_request("POST", "/hub/ws");
     CHECK(fake_request_send(r));
     CHECK_INT(r->status, 405);
-    CHECK_STR(buf_view(&r->head), "allow: GET\ncontent-type: application/json\n");
+    CHECK_STR(buf_view(&r->head), "allow: GET\ncontent-type: application/json\ncache-control: no-store\n");
     fake_stop();
 }
 

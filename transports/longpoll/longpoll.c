@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { DEPTH_MAX = 64 };
+
 struct options {
     hb_strings paths;
     int64_t wait_ms;
@@ -72,6 +74,24 @@ static bool is_json(hb_str type)
         (type.n == n || type.p[n] == ';' || type.p[n] == ' ');
 }
 
+static bool is_deeper(const json_t *value, unsigned levels)
+{
+    size_t i;
+    const char *key;
+    json_t *item;
+    if (!json_is_array(value) && !json_is_object(value))
+        return false;
+    if (levels == 0)
+        return true;
+    json_array_foreach(value, i, item)
+        if (is_deeper(item, levels - 1))
+            return true;
+    json_object_foreach((json_t *)(uintptr_t)value, key, item)
+        if (is_deeper(item, levels - 1))
+            return true;
+    return false;
+}
+
 static hb_code read_body(const hb_net *net, hb_request *req, struct opening *o)
 {
     if (!http_method_is(req, HB_STR("POST")) || req->body.n == 0)
@@ -80,7 +100,7 @@ static hb_code read_body(const hb_net *net, hb_request *req, struct opening *o)
         return HB_UNSUPPORTED_MEDIA_TYPE;
     json_t *body = json_loadb(req->body.p, req->body.n, JSON_REJECT_DUPLICATES, NULL);
     o->owner = body;
-    if (!json_is_object(body) ||
+    if (!json_is_object(body) || is_deeper(body, DEPTH_MAX) ||
         !add_strings(o, json_object_get(body, "rooms"), opening_add_room) ||
         !add_strings(o, json_object_get(body, "cursor"), opening_add_cursor))
         return HB_BAD_REQUEST;
@@ -93,7 +113,7 @@ static const char *sentence_of(hb_code code)
     case HB_UNSUPPORTED_MEDIA_TYPE:
         return "The body is sent as application/json.";
     case HB_BAD_REQUEST:
-        return "The body is an object with rooms, a list of names, and a cursor.";
+        return "The body is an object with rooms, a list of names, and a cursor, at most 64 deep.";
     default:
         return "Out of memory.";
     }

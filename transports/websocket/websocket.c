@@ -91,15 +91,14 @@ static bool claim(const hb_ctx *ctx, const hb_request *req, hb_claim *out)
 static void refuse(const hb_net *net, hb_request *req, enum handshake_result result,
     const char *why)
 {
-    static const hb_str json = HB_STR("application/json");
-    const hb_header method[] = {
-        {HB_STR("allow"), HB_STR("GET")},
-        {HB_STR("content-type"), json},
-    };
+    static const hb_header type = {HB_STR("content-type"), HB_STR("application/json")};
+    static const hb_header fresh = {HB_STR("cache-control"), HB_STR("no-store")};
+    const hb_header method[] = {{HB_STR("allow"), HB_STR("GET")}, type, fresh};
     const hb_header upgrade[] = {
         {HB_STR("upgrade"), HB_STR("websocket")},
         {HB_STR("sec-websocket-version"), HB_STR("13")},
-        {HB_STR("content-type"), json},
+        type,
+        fresh,
     };
     char body[256];
     bool wrong_method = result == HANDSHAKE_WRONG_METHOD;
@@ -107,9 +106,9 @@ static void refuse(const hb_net *net, hb_request *req, enum handshake_result res
         wrong_method ? "method_not_allowed" : "bad_request", why);
     hb_str text = {body, (size_t)n};
     if (wrong_method)
-        net->respond(req, 405, method, 2, text);
+        net->respond(req, 405, method, 3, text);
     else if (result == HANDSHAKE_NO_UPGRADE)
-        net->respond(req, 426, upgrade, 3, text);
+        net->respond(req, 426, upgrade, 4, text);
     else
         net->respond_error(req, HB_BAD_REQUEST, (hb_str){why, strlen(why)}, 0);
 }

@@ -131,7 +131,8 @@ typedef struct hb_claim {
 struct hb_transport {
     uint32_t size;
     unsigned variants;  /* wire forms: 0..variants-1 */
-    bool one_way;       /* clients give no sign of life between requests: silence does not close */
+    bool one_way;       /* ops come by POST to send (of others it takes none), and clients give no sign of
+                         * life between requests: silence does not close */
     bool cursors;       /* the host keeps each session's composite cursor up to date (net->cursor) */
     /* Is this request ours? Fill `out` (zeroed). Arriving worker's thread; must not keep `req`. */
     bool (*claim)(const hb_ctx *ctx, const hb_request *req, hb_claim *out);
