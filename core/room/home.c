@@ -283,6 +283,24 @@ static void on_joined(hb_done *done, const hb_result *r)
     on_position(done, r);
 }
 
+static void take_place(struct home_req *req)
+{
+    const struct homes *hs = req->at->homes;
+    req->done.fn = req->has_since ? on_joined_since : on_joined;
+    if (req->has_since)
+        hs->backend->read(hs->ctx, req->home->state, &req->since, req->limit, req->max_bytes, &req->done);
+    else
+        hs->backend->position(hs->ctx, req->home->state, &req->done);
+}
+
+/* Whether it could be or not: who is in the room is a member first. */
+static void on_counted(hb_done *done, const hb_result *r)
+{
+    take_place(container_of(done, struct home_req, done));
+}
+
+/* The user is counted before the place is taken, whose answer may not wait: what is published
+ * behind it goes to the member. */
 static void join(struct home_req *req)
 {
     struct home *h = req->home;
@@ -297,11 +315,10 @@ static void join(struct home_req *req)
     h->here[req->from]++;
     if (h->total++ == 0)
         hs->backend->interest(hs->ctx, h->state, true);
-    req->done.fn = req->has_since ? on_joined_since : on_joined;
-    if (req->has_since)
-        hs->backend->read(hs->ctx, h->state, &req->since, req->limit, req->max_bytes, &req->done);
+    if (req->presence)
+        home_presence_count(req, on_counted);
     else
-        hs->backend->position(hs->ctx, h->state, &req->done);
+        take_place(req);
 }
 
 static void run(struct home_req *req)

@@ -14,7 +14,8 @@ struct homes *homes_create(struct shard *s);
 void homes_destroy(struct shard *s);
 
 enum home_verb {
-    HOME_JOIN,    /* one more member on `from`; with `since` also the first page of what it missed */
+    HOME_JOIN,    /* one more member on `from`; with `presence` its user is set first; with `since` also
+                   * the first page of what it missed */
     HOME_LEAVE,   /* one less: see home_leave */
     HOME_SYNC,    /* nothing: comes back when all that was sent before it is done */
     HOME_PUBLISH, /* `message` gets its place */
@@ -25,11 +26,12 @@ enum home_verb {
     HOME_PRESENCE_LIST, /* up to `limit` users */
 };
 
-/* What the presence verbs take and give besides. Lives as the request does. */
+/* What the presence verbs, and a join, take and give besides. Lives as the request does. */
 struct home_presence {
     hb_str user, session, data;
     hb_sid origin;
     int64_t grace_ms;
+    bool counted;         /* JOIN: it was set, whatever became of the join */
     bool all_or_none;     /* LIST: more than `limit` are not named; the modules are told COUNT instead */
     struct buf users;     /* LIST: the JSON array; home_req_finish */
     int64_t count;        /* LIST */
@@ -51,7 +53,7 @@ struct home_req {
     hb_pos since;
     size_t limit, max_bytes;
     bool quiet_limit;     /* JOIN: room_members does not apply (@USER, server-side joins) */
-    struct home_presence *presence; /* NULL for the other verbs */
+    struct home_presence *presence; /* of the presence verbs, and of a JOIN (or NULL) */
 
     hb_code code;
     bool unknown, duplicate, recovered, more;

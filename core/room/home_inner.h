@@ -27,6 +27,8 @@ hb_str home_name(const struct home *h);
 struct home *home_find(struct shard *s, hb_str room);
 /* The backend has answered: the common part, then back to who asked. */
 void home_finish(struct home_req *req);
+/* Set the user of a join; `fn` is its done. HB_UNAVAILABLE at once without a backend that can. */
+void home_presence_count(struct home_req *req, void (*fn)(hb_done *, const hb_result *));
 /* Run one of the presence verbs. */
 void home_presence_run(struct home_req *req);
 

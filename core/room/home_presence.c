@@ -70,6 +70,29 @@ static void on_done(hb_done *done, const hb_result *r)
     home_finish(req);
 }
 
+static bool keeps_presence(const hb_backend *b)
+{
+    return b->presence_set && b->presence_drop && b->presence_list;
+}
+
+static void set(struct home_req *req)
+{
+    const struct homes *hs = req->at->homes;
+    const struct home_presence *p = req->presence;
+    hs->backend->presence_set(hs->ctx, req->home->state, p->user, p->session, p->origin, p->data, &req->done);
+}
+
+void home_presence_count(struct home_req *req, void (*fn)(hb_done *, const hb_result *))
+{
+    static const hb_result none = {.code = HB_UNAVAILABLE};
+    req->done.fn = fn;
+    req->presence->counted = keeps_presence(req->at->homes->backend);
+    if (req->presence->counted)
+        set(req);
+    else
+        fn(&req->done, &none);
+}
+
 void home_presence_run(struct home_req *req)
 {
     const struct homes *hs = req->at->homes;
@@ -77,11 +100,11 @@ void home_presence_run(struct home_req *req)
     struct home_presence *p = req->presence;
     void *state = req->home->state;
     req->done.fn = req->verb == HOME_PRESENCE_LIST ? on_list : on_done;
-    if (!b->presence_set || !b->presence_drop || !b->presence_list) {
+    if (!keeps_presence(b)) {
         static const hb_result none = {.code = HB_UNAVAILABLE};
         req->done.fn(&req->done, &none);
     } else if (req->verb == HOME_PRESENCE_SET) {
-        b->presence_set(hs->ctx, state, p->user, p->session, p->origin, p->data, &req->done);
+        set(req);
     } else if (req->verb == HOME_PRESENCE_DROP) {
         b->presence_drop(hs->ctx, state, p->user, p->session, p->grace_ms, &req->done);
     } else {

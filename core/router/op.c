@@ -49,6 +49,7 @@ void op_free(struct op *op)
         return;
     chain_finish(&op->chain);
     home_req_finish(&op->req);
+    free(op->req.presence); /* of a join */
     msg_unref(op->req.message);
     free(op->scope);
     free(op);

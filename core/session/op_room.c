@@ -92,12 +92,14 @@ static void on_joined(struct home_req *req)
     char cursor[CURSOR_TEXT_MAX];
     hb_event ev;
     if (!ss) { /* its membership went with the session */
+        presence_undo_join(op->s, req);
         if (req->code == HB_OK && req->at)
             home_leave(op->s, op->f.room);
         op_free(op);
         return;
     }
     if (req->code != HB_OK) {
+        presence_undo_join(ss->s, req);
         undo_reserve(ss->s, op);
         op_fail(ss, op, req->code, req->code == HB_ROOM_FULL ? HB_STR("the room is full") : HB_STR("try again"), 0);
         op_done(ss, op);
@@ -106,6 +108,7 @@ static void on_joined(struct home_req *req)
     /* What an opening names is not live before all of it is answered: by a replay, be it of nothing. */
     bool behind = req->has_since && (ss->start || (req->recovered && req->more));
     m->joined = true;
+    m->present = req->presence && req->presence->counted;
     m->keeps = keeps_history(ss, op->f.room);
     m->pos = req->pos;
     if (m->keeps)
@@ -139,6 +142,7 @@ static void send_join(struct session *ss, struct op *op)
     op->req.room = op->f.room;
     op->req.back = on_joined;
     op->req.quiet_limit = op->origin >= OP_GRANTED;
+    op->req.presence = presence_of_join(ss, op->f.room, op->f.data);
     op->req.has_since = op->f.since.p && keeps_history(ss, op->f.room) &&
         cursor_find(op->f.since, op->f.room, &op->req.since) == 1;
     home_send(ss->s, &op->req);

@@ -44,29 +44,74 @@ static void on_carried_out(struct home_req *req)
 }
 
 /* NULL when memory is out for the data; never without. */
-static struct asking *asking(struct shard *s, const struct session *ss, enum home_verb verb,
-    hb_str room, hb_str data)
+static struct asking *asking(struct shard *s, enum home_verb verb, hb_str room, const struct home_presence *who)
 {
-    char id[SESSION_TICKET_MAX];
-    hb_str user = ss ? session_user(ss) : (hb_str){NULL, 0};
-    hb_str session = ss ? session_public_id(ss, id) : (hb_str){NULL, 0};
-    size_t n = sizeof(struct asking) + room.n + user.n + session.n + data.n;
-    struct asking *a = data.n > 0 ? mem_try_alloc(n) : mem_alloc(n);
+    size_t n = sizeof(struct asking) + room.n + who->user.n + who->session.n + who->data.n;
+    struct asking *a = who->data.n > 0 ? mem_try_alloc(n) : mem_alloc(n);
     if (!a)
         return NULL;
     char *at = a->bytes;
-    *a = (struct asking){.s = s, .sid = ss ? ss->sid : 0};
-    a->p = (struct home_presence){.user = put(&at, user), .session = put(&at, session),
-        .data = put(&at, data), .origin = a->sid, .users = BUF_INIT};
+    *a = (struct asking){.s = s, .sid = who->origin};
+    a->p = (struct home_presence){.user = put(&at, who->user), .session = put(&at, who->session),
+        .data = put(&at, who->data), .origin = who->origin, .users = BUF_INIT};
     a->req = (struct home_req){.verb = verb, .room = put(&at, room), .presence = &a->p,
         .back = on_carried_out};
     return a;
 }
 
+/* Borrowed from the session and `id`. */
+static struct home_presence who_is(const struct session *ss, hb_str data, char id[static SESSION_TICKET_MAX])
+{
+    return (struct home_presence){.user = session_user(ss), .session = session_public_id(ss, id), .data = data,
+        .origin = ss->sid};
+}
+
+static struct asking *asking_of(const struct session *ss, enum home_verb verb, hb_str room, hb_str data)
+{
+    char id[SESSION_TICKET_MAX];
+    const struct home_presence who = who_is(ss, data, id);
+    return asking(ss->s, verb, room, &who);
+}
+
 static struct asking *asking_of_member(const struct session *ss, const struct membership *m,
     enum home_verb verb, hb_str data)
 {
-    return asking(ss->s, ss, verb, members_name(m->room), data);
+    return asking_of(ss, verb, members_name(m->room), data);
+}
+
+/* --- with a join ------------------------------------------------------------------------------ */
+
+static const struct config_room *rule_of(const struct shard *s, hb_str room)
+{
+    const struct config_room *rule = config_room_rule(s->config, room);
+    return rule && rule->presence ? rule : NULL;
+}
+
+struct home_presence *presence_of_join(struct session *ss, hb_str room, hb_str data)
+{
+    char id[SESSION_TICKET_MAX];
+    if (!ss->user || !hooks_any(ss->s->hub, HOOK_PRESENCE) || !rule_of(ss->s, room))
+        return NULL;
+    struct home_presence who = who_is(ss, data, id);
+    size_t n = sizeof(who) + who.user.n + who.session.n;
+    struct home_presence *p = data.n > 0 ? mem_try_alloc(n + data.n) : NULL;
+    if (!p) { /* memory is out for the data: without */
+        p = mem_alloc(n);
+        who.data = (hb_str){NULL, 0};
+    }
+    char *at = (char *)(p + 1);
+    *p = (struct home_presence){.user = put(&at, who.user), .session = put(&at, who.session),
+        .data = put(&at, who.data), .origin = ss->sid, .users = BUF_INIT};
+    return p;
+}
+
+void presence_undo_join(struct shard *s, const struct home_req *join)
+{
+    const struct home_presence *p = join->presence;
+    if (!join->at || !p || !p->counted)
+        return;
+    const struct home_presence who = {.user = p->user, .session = p->session};
+    home_send(s, &asking(s, HOME_PRESENCE_DROP, join->room, &who)->req);
 }
 
 /* --- telling ---------------------------------------------------------------------------------- */
@@ -165,12 +210,6 @@ void presence_started(struct session *ss)
 
 /* --- what modules call ------------------------------------------------------------------------ */
 
-static const struct config_room *rule_of(const struct shard *s, hb_str room)
-{
-    const struct config_room *rule = config_room_rule(s->config, room);
-    return rule && rule->presence ? rule : NULL;
-}
-
 bool host_presence_wanted(const hb_ctx *ctx, hb_str room)
 {
     return rule_of(shard_of(ctx), room) != NULL;
@@ -219,7 +258,7 @@ void presence_left(struct session *ss, struct membership *m)
 
 static void sync_all(struct shard *s, hb_str room, size_t limit)
 {
-    struct asking *a = asking(s, NULL, HOME_PRESENCE_LIST, room, (hb_str){NULL, 0});
+    struct asking *a = asking(s, HOME_PRESENCE_LIST, room, &(struct home_presence){.user = {NULL, 0}});
     a->req.limit = limit;
     a->p.all_or_none = true;
     a->req.back = on_all_synced;
@@ -274,7 +313,7 @@ static void on_listed(struct home_req *req)
 
 static void ask_list(struct session *ss, struct op *op)
 {
-    struct asking *a = asking(ss->s, ss, HOME_PRESENCE_LIST, op->f.room, (hb_str){NULL, 0});
+    struct asking *a = asking_of(ss, HOME_PRESENCE_LIST, op->f.room, (hb_str){NULL, 0});
     a->op = op;
     a->req.limit = op->chain.ev.presence.limit;
     a->req.back = on_listed;

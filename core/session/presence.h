@@ -19,6 +19,12 @@ struct presence_result {
 void presence_from_anywhere(struct hub *hub, hb_str room, size_t limit, int back,
     void (*done)(const struct presence_result *result, void *arg), void *arg);
 
+/* A join of a user to a room with presence: what its request carries, so that who was answered is
+ * counted; freed with the op. NULL: nothing to count, or nobody who does. */
+struct home_presence *presence_of_join(struct session *ss, hb_str room, hb_str data);
+/* The join came to nothing after all; its session may be gone. */
+void presence_undo_join(struct shard *s, const struct home_req *join);
+
 /* The member hears its room from now on: a sync that waits for this is asked for. */
 void presence_live(struct session *ss, struct membership *m);
 /* The rooms of its opening are all answered: likewise. */

@@ -176,7 +176,6 @@ static void on_joined(const hb_ctx *ctx, hb_session *session, hb_str room, hb_st
 {
     if (!ctx->host->presence_wanted(ctx, room))
         return;
-    ctx->host->presence_set(ctx, session, room, data);
     ctx->host->presence_sync(ctx, session, room, (size_t)options(ctx)->list_up_to);
 }
 

@@ -223,6 +223,50 @@ TEST(tabs_are_one_user_from_the_first_to_the_last)
     end();
 }
 
+static struct client *other_tab;
+
+/* The join was just answered: the other tab leaves before anything else happens. */
+static void other_tab_leaves(const hb_ctx *ctx, hb_session *session, hb_str in, hb_str data)
+{
+    char leave[128];
+    struct client *tab = other_tab;
+    other_tab = NULL;
+    if (tab) {
+        snprintf(leave, sizeof(leave), "{\"type\":\"leave\",\"room\":\"%s\"}", room);
+        client_send_quietly(tab, leave);
+    }
+    hubbub_module.hooks->joined(ctx, session, in, data);
+}
+
+TEST(who_was_answered_is_counted_though_the_other_tab_leaves_in_that_instant)
+{
+    for (int worker = 0; worker < WORKERS; worker++) {
+        begin();
+        hooks.joined = other_tab_leaves;
+        struct client *bob = joined(0, "bob");
+        struct client *tab = joined_with(3, "alice", ",\"data\":{\"n\":1}");
+        skip(bob);
+        other_tab = tab;
+        struct client *tab2 = joined(worker, "alice");
+        CHECK(!other_tab && *client_find(tab2, "\"id\":\"j\",\"ok\":true"));
+        CHECK_EVENT(tab2, "sync", "\"data\":{\"n\":1}");
+        CHECK_QUIET(bob);
+        CHECK(strstr(op(bob, "presence", ""), "\"user\":\"alice\",\"sessions\":1,"));
+        end();
+    }
+}
+
+TEST(a_full_room_counts_nobody)
+{
+    begin_with("workers: 4\nlimits: {room_members: 1}\nrooms: [{match: '*', presence: true}]\n", 2);
+    struct client *bob = joined(0, "bob");
+    skip(bob);
+    CHECK(strstr(client_find(joined(1, "alice"), "\"id\":\"j\""), "\"code\":\"room_full\""));
+    CHECK_QUIET(bob);
+    CHECK(strstr(op(bob, "presence", ""), "\"count\":1"));
+    end();
+}
+
 TEST(a_lost_connection_has_the_grace_and_a_reconnect_on_another_worker_ends_it)
 {
     begin();

@@ -364,7 +364,8 @@ struct hb_host {
     /* [w] Presence. Does the room's rule say `presence: true`? */
     bool (*presence_wanted)(const hb_ctx *ctx, hb_str room);
     /* [w] The session is there, from within `joined` on; again: with other data (JSON text, absent:
-     * as they were). Harmless for one without a user. When it leaves, and nobody drops it, the host
+     * as they were). Where a module has the hook `presence` the host has done so with the join, before
+     * it is answered, with the join's data. Harmless for one without a user. When it leaves, and nobody drops it, the host
      * does, without grace. */
     void (*presence_set)(const hb_ctx *ctx, hb_session *session, hb_str room, hb_str data);
     /* [w] It is not, within `left`; its user stays for `grace_ms`, unless another session comes. */
