@@ -3,7 +3,7 @@
 
 int main(int argc, char **argv)
 {
-    server_set_admin(admin_request);
+    server_set_admin(admin_request, admin_judge);
     server_set_lifecycle(admin_lifecycle);
     return cli_main(argc, argv);
 }

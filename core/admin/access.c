@@ -5,15 +5,10 @@
  */
 #include "admin/admin.h"
 #include "base/str.h"
+#include "conf/config.h"
 
-static hb_str header(struct admin_call *call, const char *name)
+static bool has_token(hb_str value, hb_str token)
 {
-    return call->control->hub->io->header(call->req, str_of(name));
-}
-
-static bool has_token(struct admin_call *call, hb_str token)
-{
-    hb_str value = header(call, "authorization");
     if (!value.p || value.n < 7 || !str_eq_nocase(str_sub(value, 0, 7), HB_STR("bearer ")))
         return false;
     return str_eq_secret(str_trim(str_sub(value, 7, SIZE_MAX)), token);
@@ -47,23 +42,44 @@ static bool is_json(hb_str type)
     return str_eq_nocase(str_trim(media), HB_STR("application/json"));
 }
 
+hb_code admin_judge(const struct config *config, const struct server_asker *who, const char **why)
+{
+    hb_str token = str_of(config->admin.token);
+    *why = "";
+    if (token.n > 0) {
+        *why = "this needs the admin token: Authorization: Bearer …";
+        return has_token(who->authorization, token) ? HB_OK : HB_UNAUTHORIZED;
+    }
+    if (!who->host.p || !is_loopback_host(who->host)) {
+        *why = "without an admin token, only a loopback Host is answered";
+        return HB_FORBIDDEN;
+    }
+    if (who->origin.p && !is_own_origin(who->origin, who->host)) {
+        *why = "this Origin may not use the admin endpoint";
+        return HB_FORBIDDEN;
+    }
+    *why = "changes are sent as application/json";
+    return changes(who->method) && !is_json(who->content_type) ? HB_UNSUPPORTED_MEDIA_TYPE : HB_OK;
+}
+
+static hb_str header(struct admin_call *call, const char *name)
+{
+    return call->control->hub->io->header(call->req, str_of(name));
+}
+
 bool admin_access(struct admin_call *call, bool open)
 {
-    hb_str token = str_of(call->control->config->admin.token);
-    hb_str host = header(call, "host"), origin = header(call, "origin");
-    if (token.n > 0) {
-        if (open || has_token(call, token))
-            return true;
-        admin_error(call, HB_UNAUTHORIZED, "this needs the admin token: Authorization: Bearer …");
-        return false;
-    }
-    if (!host.p || !is_loopback_host(host))
-        admin_error(call, HB_FORBIDDEN, "without an admin token, only a loopback Host is answered");
-    else if (origin.p && !is_own_origin(origin, host))
-        admin_error(call, HB_FORBIDDEN, "this Origin may not use the admin endpoint");
-    else if (changes(call->req->method) && !is_json(header(call, "content-type")))
-        admin_error(call, HB_UNSUPPORTED_MEDIA_TYPE, "changes are sent as application/json");
-    else
-        return true;
-    return false;
+    const struct config *config = call->control->config;
+    const struct server_asker who = {
+        .method = call->req->method,
+        .host = header(call, "host"),
+        .origin = header(call, "origin"),
+        .authorization = header(call, "authorization"),
+        .content_type = header(call, "content-type"),
+    };
+    const char *why;
+    hb_code code = open && config->admin.token[0] ? HB_OK : admin_judge(config, &who, &why);
+    if (code != HB_OK)
+        admin_error(call, code, why);
+    return code == HB_OK;
 }

@@ -20,6 +20,8 @@ struct admin_call {
 /* For server_set_admin. */
 void admin_request(struct shard *control, hb_request *req);
 
+hb_code admin_judge(const struct config *config, const struct server_asker *who, const char **why);
+
 /* For server_set_lifecycle. */
 void admin_lifecycle(struct shard *control, const struct config *config, bool first);
 

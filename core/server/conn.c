@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/gate.h"
 #include "server/head.h"
 #include "server/proxy.h"
 #include "server/stream_local.h"
@@ -15,7 +16,6 @@
 enum {
     REFUSED_MAX = 128,     /* per worker: told by HTTP; the rest in passing */
     REFUSED_MS = 2000,     /* what such a one gets to send its request */
-    ADMIN_MAX = 256,       /* connections of the admin listener */
     KEEP_ALIVE_MS = 75000, /* between requests */
     LINGER_MS = 2000,
     USER_TIMEOUT_MIN_MS = 10000,
@@ -161,6 +161,13 @@ static void enter_http(struct conn *c)
     set_timer(c, c->refuse ? REFUSED_MS : config_of(c)->limits.header_time_ms);
 }
 
+void conn_enter_http(struct conn *c)
+{
+    timer_cancel(&conn_worker(c)->shard.wheel, &c->timer);
+    enter_http(c);
+    h2o_accept(&c->listener->accept, c->sock);
+}
+
 static void on_proxy_header(h2o_socket_t *sock, const char *err)
 {
     struct conn *c = conn_of(sock);
@@ -184,9 +191,7 @@ static void on_proxy_header(h2o_socket_t *sock, const char *err)
             && !charge(c, &client))
             refuse(c, HB_RATE_LIMITED);
     }
-    timer_cancel(&conn_worker(c)->shard.wheel, &c->timer);
-    enter_http(c);
-    h2o_accept(&c->listener->accept, sock);
+    conn_enter_http(c);
 }
 
 static void on_proxy_time(struct timer *t)
@@ -196,6 +201,10 @@ static void on_proxy_time(struct timer *t)
 
 static void begin(struct conn *c, bool trusted)
 {
+    if (c->listener->index < 0) {
+        gate_begin(c);
+        return;
+    }
     if (!c->listener->proxy_protocol || !trusted) {
         enter_http(c);
         h2o_accept(&c->listener->accept, c->sock);
@@ -210,7 +219,7 @@ static void begin(struct conn *c, bool trusted)
 void conn_accept(struct listener *l, int fd, const struct sockaddr_storage *peer)
 {
     struct worker *w = l->worker;
-    if (l->index < 0 && w->n_conns >= ADMIN_MAX) {
+    if (l->index < 0 && !gate_room(w)) {
         refuse_in_passing(fd, false);
         return;
     }

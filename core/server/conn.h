@@ -12,6 +12,7 @@
 
 enum conn_state {
     CONN_PROXY,  /* waiting for a PROXY header */
+    CONN_GATE,   /* gate.c: the admin listener's, its first head to be looked at */
     CONN_HTTP,   /* h2o reads requests from it */
     CONN_TAKING, /* the head of a taken-over answer is being written */
     CONN_PARKED, /* park.c */
@@ -36,8 +37,10 @@ struct conn {
     bool charged_once;     /* for this request only: the connection is a trusted proxy's */
     bool proxied;          /* a PROXY header named the client */
     bool resumed;          /* in worker->resumed */
+    bool trusted;          /* an admin's: its first request showed what the endpoint asks for */
+    bool leaving;          /* an admin's: told to go */
     union {
-        struct { /* PROXY, HTTP, LINGER */
+        struct { /* PROXY, GATE, HTTP, LINGER */
             struct timer timer;
             struct tie *tie;       /* NULL: no request in progress */
             uint32_t quiet_for_ms; /* between requests */
@@ -61,6 +64,8 @@ void conn_peer(const struct conn *c, struct sockaddr_storage *out);
  * that takes; false when that address has too many. */
 bool conn_charge_request(struct conn *c, const struct sockaddr_storage *client);
 
+/* Hand it to the HTTP library, with what was read already. */
+void conn_enter_http(struct conn *c);
 /* A request is handled: `tie` until conn_request_done. */
 void conn_request(struct conn *c, struct tie *tie);
 void conn_request_done(struct conn *c);

@@ -73,3 +73,24 @@ bool head_complete(hb_str bytes)
     }
     return false;
 }
+
+hb_str head_field(hb_str bytes, hb_str name)
+{
+    hb_str line, key;
+    while (str_split(&bytes, '\n', &line)) {
+        if (line.n && line.p[line.n - 1] == '\r')
+            line.n--;
+        if (str_split(&line, ':', &key) && line.p && str_eq_nocase(key, name))
+            return str_trim(line);
+    }
+    return (hb_str){NULL, 0};
+}
+
+hb_str head_method(hb_str bytes)
+{
+    hb_str method = {NULL, 0};
+    while (bytes.n && (*bytes.p == '\r' || *bytes.p == '\n'))
+        bytes = str_sub(bytes, 1, SIZE_MAX);
+    str_split(&bytes, ' ', &method);
+    return method;
+}

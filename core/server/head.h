@@ -22,4 +22,9 @@ enum head_verdict head_check(hb_str bytes);
 /* The same question alone, for bytes of which little is known: is there a blank line? */
 bool head_complete(hb_str bytes);
 
+/* The first field of that name in a complete head, trimmed; absent when there is none. */
+hb_str head_field(hb_str bytes, hb_str name);
+/* What the request line begins with. */
+hb_str head_method(hb_str bytes);
+
 #endif

@@ -212,6 +212,8 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
     struct request *r = request_create(w, tie);
     if (refuse_connection(r) || refuse_head(r) || refuse_target(r) || refuse_client(r))
         return 0;
+    if (tie->conn->listener->index < 0 && !tie->conn->trusted)
+        req->http1_is_persistent = 0; /* gate.c looks at first requests only */
     if (tie->conn->listener->index < 0 && server.admin)
         server.admin(&w->shard, &r->pub);
     else if (tie->conn->listener->index < 0)

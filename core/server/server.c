@@ -18,9 +18,10 @@
 
 struct server server;
 
-void server_set_admin(server_admin_fn *answer)
+void server_set_admin(server_admin_fn *answer, server_judge_fn *judge)
 {
     server.admin = answer;
+    server.judge = judge;
 }
 
 void server_set_lifecycle(server_lifecycle_fn *changed)

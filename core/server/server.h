@@ -14,7 +14,14 @@ int server_run(const char *config_path);
 /* What answers the admin listener's requests; set before server_run. `req` is borrowed until
  * answered, as for transports; `control` is the control thread's shard, on its thread. */
 typedef void server_admin_fn(struct shard *control, hb_request *req);
-void server_set_admin(server_admin_fn *answer);
+/* May who sends this head use the admin endpoint? HB_OK, or the error with its sentence in *why
+ * (static). Asked before a body is read; absent headers are NULL. */
+struct server_asker {
+    hb_str method, host, origin, authorization, content_type;
+};
+typedef hb_code server_judge_fn(const struct config *config, const struct server_asker *who,
+    const char **why);
+void server_set_admin(server_admin_fn *answer, server_judge_fn *judge);
 /* Called on the control thread when it is up, when the configuration was replaced (`first` false),
  * and before it ends (`config` NULL): for what lives there, such as alerts. */
 typedef void server_lifecycle_fn(struct shard *control, const struct config *config, bool first);

@@ -34,6 +34,7 @@ struct server {
         struct site_kept *before;
     } *sites;
     server_admin_fn *admin;
+    server_judge_fn *judge;
     server_lifecycle_fn *lifecycle;
 };
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "plugin/run.h"
 #include "server/conn.h"
+#include "server/gate.h"
 #include "server/host.h"
 #include "server/http.h"
 #include "server/listen.h"
@@ -112,8 +113,10 @@ void worker_turn(struct worker *w)
     mailbox_drain(&w->shard.box, &w->shard);
     wheel_advance(&w->shard.wheel, clock_mono_ms());
     stream_local_resume(w);
-    if (is_control(w))
+    if (is_control(w)) {
+        gate_turn(w);
         return;
+    }
     edge_flush(&w->shard);
     atomic_store_explicit(&w->sessions, edge_sessions(&w->shard), memory_order_relaxed);
 }
