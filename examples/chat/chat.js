@@ -303,10 +303,11 @@ function paintUnread() {
 function paintPeople() {
     const { present, speakers } = active;
     const here = present instanceof Map ? [...present.keys()] : [];
+    const gone = present instanceof Map ? 'away' : null;
     const guests = [...speakers.keys()].reverse().filter(name => !here.includes(name)).slice(0, 30);
     $('people-list').replaceChildren(
         ...here.map(name => personElement(name, null, true)),
-        ...guests.map(name => personElement(name, speakers.get(name) ? 'guest' : 'away', false)));
+        ...guests.map(name => personElement(name, speakers.get(name) ? 'guest' : gone, false)));
     $('people-hint').textContent = here.length + guests.length ? '' : 'Nobody has spoken yet.';
     const count = typeof present === 'number' ? present : here.length;
     $('subtitle').textContent = count ? `${count} here` : `${guests.length} talking`;

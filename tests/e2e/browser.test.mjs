@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
+import { SECRET, tokenFor } from './lib/jwt.mjs';
 import { startNginx, startNginxHttp2 } from './lib/proxies.mjs';
 import { root, startHub } from './lib/server.mjs';
 import { DEADLINE_MS, scaled } from './lib/until.mjs';
@@ -47,6 +48,24 @@ async function say(page, text) {
     await box.press('Enter');
     await shows(page, text);
 }
+
+test('who has spoken is called away only where the server tells who is there', { skip }, async t => {
+    const jwt = { 'auth-jwt': { secret: SECRET, anonymous: true } };
+    const tagOfAlice = async load => {
+        const hub = await startHub(t, { ...CHAT, plugins: { load },
+            rooms: [{ match: '*', join: 'anyone', publish: 'members', presence: load.length > 1, history: { messages: 100, age: '5m' } }] });
+        const alice = await visit(await visitor(t), `${hub.base}/#token=${tokenFor('alice')}`);
+        const guest = await visit(await visitor(t), hub.base);
+        await say(alice, 'hello');
+        await shows(guest, 'hello');
+        await alice.context().close();
+        await guest.locator('#people-list li:not(.here)').waitFor();
+        await shot(guest, `chat-people-${load.length}`);
+        return guest.locator('#people-list .tag').textContent();
+    };
+    assert.equal(await tagOfAlice([jwt]), '');
+    assert.equal(await tagOfAlice([jwt, { presence: { grace: '100ms' } }]), 'away');
+});
 
 test('two people talk in the chat, over each transport', { skip }, async t => {
     const hub = await startHub(t, CHAT);
