@@ -42,7 +42,6 @@ void carrier_end_probe(struct conn *c)
         return;
     c->polling->probe = NULL;
     c->probing = false;
-    engine_timer(c, TIMER_NOOP, -1);
     engine_timer(c, TIMER_UPGRADE, -1);
     link_drop(probe);
 }
@@ -139,7 +138,7 @@ static void switch_over(struct conn *c)
         to_frames(waiting, &frames);
     bool lost = frames.failed || net_of(c)->out_failed(c->worker->out);
     polling_trim(c->worker);
-    polling_end(c, HB_STR("6"));
+    polling_refuse(c);
     attach(c);
     if (!c->polling->post) {
         free(c->polling);
@@ -157,9 +156,7 @@ static void probe_text(struct conn *c, struct link *link, hb_str text)
     if (str_same(text, HB_STR("2probe"))) {
         c->probing = true;
         link_write(link, HB_STR("3probe"));
-        polling_end(
-            c, HB_STR("6")); /* at once, so that the client can go on; the next ones by the timer */
-        engine_timer(c, TIMER_NOOP, ENGINE_NOOP_MS);
+        polling_end(c, HB_STR("6")); /* at once, so that the client can go on */
     } else if (str_same(text, HB_STR("5")) && c->probing) {
         switch_over(c);
     } else {

@@ -253,8 +253,8 @@ static void fire(struct conn *c, enum engine_timer which)
         entered_tell(c);
         break;
     case TIMER_NOOP:
+        c->at[TIMER_NOOP] = 0;
         polling_end(c, HB_STR("6"));
-        engine_timer(c, TIMER_NOOP, ENGINE_NOOP_MS);
         break;
     case TIMER_UPGRADE:
         carrier_end_probe(c);

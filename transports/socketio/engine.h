@@ -29,7 +29,7 @@ enum engine_timer {
     TIMER_COUNT
 };
 
-enum { ENGINE_NOOP_MS = 100 }; /* the reference's: how often an upgrade ends the poll */
+enum { ENGINE_NOOP_MS = 100 }; /* how long a poll beside a probe may wait */
 
 /* Of a connection that is polled. */
 struct polling {
@@ -102,6 +102,7 @@ void polling_ready(const hb_ctx *ctx, void *conn);
 void polling_answer(const hb_net *net, hb_request *req, hb_str packets);
 bool polling_waits(const struct conn *c); /* a GET is there */
 void polling_end(struct conn *c, hb_str packets); /* answer it, if there is one */
+void polling_refuse(struct conn *c); /* the same, by 400: there are no polls any more */
 /* Answer all that is open. */
 void polling_abandon(struct conn *c, hb_str packets);
 /* What waits for the client, and `last` behind it; absent when there is neither. Borrowed until the

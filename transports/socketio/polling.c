@@ -46,6 +46,17 @@ void polling_end(struct conn *c, hb_str packets)
     polling_answer(net_of(c), poll, packets);
 }
 
+/* No client sends the upgrade's `5` while it polls: this poll came after it, and overtook it on its
+ * way through another worker. */
+void polling_refuse(struct conn *c)
+{
+    hb_request *poll = c->polling->poll;
+    if (!poll)
+        return;
+    c->polling->poll = NULL;
+    refuse(c, poll);
+}
+
 static void end_post(struct conn *c)
 {
     hb_request *post = c->polling ? c->polling->post : NULL;
@@ -107,7 +118,10 @@ static void park(struct conn *c, hb_request *req)
     c->polling->poll = req;
     req->owner = c;
     req->gone = on_poll_gone;
-    net_of(c)->park(req, text_headers, 2);
+    if (c->probing) /* it waits for a moment, and parked it could not be refused any more */
+        engine_timer(c, TIMER_NOOP, ENGINE_NOOP_MS);
+    else
+        net_of(c)->park(req, text_headers, 2);
 }
 
 static void poll(struct conn *c, hb_request *req)

@@ -140,12 +140,23 @@ export function engineCases(engine) {
             assert.equal(await socket.next(), '2');
             socket.close();
         });
-        test('polls after the upgrade are refused', async () => {
+        test('a poll that left before the probe was answered ends with a noop', async () => {
             const { sid } = await engine.open();
-            const socket = await upgrade(engine, sid);
-            await until(async () => (await engine.poll(sid)).status === 400, 'the upgrade');
-            assert.equal((await engine.poll(sid)).text, '{"code":3,"message":"Bad request"}');
+            const poll = engine.poll(sid), socket = engine.socket({ sid });
+            await socket.opened;
+            socket.send('2probe');
+            const [polled, answer] = await Promise.all([poll, socket.next()]);
+            assert.deepEqual([polled.status, polled.text, answer], [200, '6', '3probe']);
             socket.close();
+        });
+        test('polls after the upgrade are refused, even one that overtakes it', async () => {
+            for (let i = 0; i < 20; i++) {
+                const { sid } = await engine.open();
+                const socket = await upgrade(engine, sid);
+                for (const polled of [await engine.poll(sid), await engine.poll(sid)])
+                    assert.deepEqual([polled.status, polled.text], [400, '{"code":3,"message":"Bad request"}']);
+                socket.close();
+            }
         });
         test('a second WebSocket after the upgrade is closed', async () => {
             const { sid } = await engine.open();
