@@ -43,21 +43,21 @@ static void order(struct expiry *e)
 }
 
 /* Twice what lives may pile up before the next sweep: each push pays for a constant share of it. */
-static void sweep(struct expiry *e, expiry_lives *lives, void *arg)
+static void sweep(struct expiry *e, expiry_end *end, void *arg)
 {
     size_t kept = 0;
     for (size_t i = 0; i < e->n; i++)
-        if (lives(arg, &e->items[i]))
+        if (end(arg, &e->items[i]))
             e->items[kept++] = e->items[i];
     e->n = kept;
     order(e);
     e->sweep_at = 2 * kept < SWEEP_MIN ? SWEEP_MIN : 2 * kept;
 }
 
-bool expiry_push(struct expiry *e, struct expiry_entry entry, expiry_lives *lives, void *arg)
+bool expiry_push(struct expiry *e, struct expiry_entry entry, expiry_end *end, void *arg)
 {
     if (e->n >= (e->sweep_at ? e->sweep_at : SWEEP_MIN))
-        sweep(e, lives, arg);
+        sweep(e, end, arg);
     if (e->n == e->room) {
         size_t room = e->room ? 2 * e->room : 64;
         struct expiry_entry *grown = realloc(e->items, room * sizeof(*grown));
@@ -90,9 +90,10 @@ int64_t expiry_warn_at(int64_t now_ms, int64_t expires_ms, int64_t warning_ms)
     return expires_ms - (warning_ms < half ? warning_ms : half);
 }
 
-void expiry_rewarn(struct expiry *e, int64_t now_ms, int64_t warning_ms)
+void expiry_rewarn(
+    struct expiry *e, int64_t now_ms, int64_t warning_ms, expiry_end *end, void *arg)
 {
     for (size_t i = 0; i < e->n; i++)
-        e->items[i].warn_ms = expiry_warn_at(now_ms, e->items[i].expires_ms, warning_ms);
+        e->items[i].warn_ms = expiry_warn_at(now_ms, end(arg, &e->items[i]), warning_ms);
     order(e);
 }

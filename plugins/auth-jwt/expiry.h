@@ -1,6 +1,6 @@
 /*
  * Which sessions have to be told that their token is about to expire, the next one first. One
- * worker's, 32 bytes each; a session that ended stays in until its time, or until there are many
+ * worker's, 24 bytes each; a session that ended stays in until its time, or until there are many
  * such. Pure but for memory.
  */
 #ifndef AUTH_JWT_EXPIRY_H
@@ -9,9 +9,9 @@
 #include <hubbub/plugin.h>
 
 struct expiry_entry {
-    int64_t warn_ms, expires_ms; /* since 1970 */
+    int64_t warn_ms; /* since 1970 */
     hb_sid sid;
-    uintptr_t mark; /* of its token: another one in its place, and this entry is dead */
+    uint32_t mark; /* of its token: another one in its place, and this entry is dead */
 };
 
 struct expiry {
@@ -22,15 +22,16 @@ struct expiry {
 
 void expiry_finish(struct expiry *e); /* a zeroed one is empty */
 
-/* Is the session still there, with that token? */
-typedef bool expiry_lives(void *arg, const struct expiry_entry *entry);
-/* False without memory: that session gets no warning. Every now and then asks `lives` about all. */
-bool expiry_push(struct expiry *e, struct expiry_entry entry, expiry_lives *lives, void *arg);
+/* When its token expires, in ms since 1970; 0: the session is gone, or has another token. */
+typedef int64_t expiry_end(void *arg, const struct expiry_entry *entry);
+/* False without memory: that session gets no warning. Every now and then asks `end` about all. */
+bool expiry_push(struct expiry *e, struct expiry_entry entry, expiry_end *end, void *arg);
 const struct expiry_entry *expiry_first(const struct expiry *e); /* NULL: none */
 void expiry_pop(struct expiry *e);                               /* there is one */
 
 /* All that are in are to be told so long before their end. */
-void expiry_rewarn(struct expiry *e, int64_t now_ms, int64_t warning_ms);
+void expiry_rewarn(
+    struct expiry *e, int64_t now_ms, int64_t warning_ms, expiry_end *end, void *arg);
 
 /* When to warn: that long before the end, but not in the first half of what is left. INT64_MAX
  * (never) without a warning. */

@@ -14,26 +14,35 @@ static uint64_t digest(uint64_t h, const void *bytes, size_t n)
 
 /* Two tokens that agree in all of these are one: minted twice within a second, for the same time.
  */
-static uintptr_t mark_of(const hb_session_info *info)
+static uint32_t mark_of(const hb_session_info *info)
 {
     uint64_t h = digest(0xcbf29ce484222325, &info->expires_at, sizeof(info->expires_at));
     h = digest(h, &info->issued_at, sizeof(info->issued_at));
-    return (uintptr_t)(digest(h, info->token_id.p, info->token_id.n) | 1);
+    return (uint32_t)digest(h, info->token_id.p, info->token_id.n) | 1;
 }
 
-static bool lives(void *arg, const struct expiry_entry *e)
+static void *as_slot(uint32_t mark)
+{
+    return (void *)(uintptr_t)mark;
+}
+
+static int64_t end_of(void *arg, const struct expiry_entry *e)
 {
     const hb_ctx *ctx = arg;
+    hb_session_info info = {.size = sizeof(info)};
     hb_session *session = ctx->host->session_find(ctx, e->sid);
-    return session && *ctx->host->session_slot(ctx, session) == (void *)e->mark;
+    if (!session || *ctx->host->session_slot(ctx, session) != as_slot(e->mark))
+        return 0;
+    ctx->host->session_info(session, &info);
+    return info.expires_at * 1000;
 }
 
-static void warn(const hb_ctx *ctx, const struct expiry_entry *e, int64_t now_ms)
+static void warn(const hb_ctx *ctx, hb_sid sid, int64_t expires_ms, int64_t now_ms)
 {
     char data[96];
     int n = snprintf(data, sizeof(data), "{\"expires_at\":%" PRId64 ",\"expires_in\":%" PRId64 "}",
-        e->expires_ms, e->expires_ms > now_ms ? e->expires_ms - now_ms : 0);
-    ctx->host->session_emit(ctx, e->sid, HB_STR("token-expiring"), (hb_str){data, (size_t)n});
+        expires_ms, expires_ms > now_ms ? expires_ms - now_ms : 0);
+    ctx->host->session_emit(ctx, sid, HB_STR("token-expiring"), (hb_str){data, (size_t)n});
 }
 
 static void set_timer(const hb_ctx *ctx, struct warnings *w)
@@ -55,8 +64,9 @@ static void on_timer(const hb_ctx *ctx, hb_timer *t)
     while ((first = expiry_first(&w->expiry)) && first->warn_ms <= now_ms) {
         struct expiry_entry due = *first;
         expiry_pop(&w->expiry);
-        if (lives((void *)(uintptr_t)ctx, &due))
-            warn(ctx, &due, now_ms);
+        int64_t expires_ms = end_of((void *)(uintptr_t)ctx, &due);
+        if (expires_ms)
+            warn(ctx, due.sid, expires_ms, now_ms);
     }
     set_timer(ctx, w);
 }
@@ -79,20 +89,20 @@ void warnings_expect(const hb_ctx *ctx, struct warnings *w, hb_session *session,
     ctx->host->session_info(session, &info);
     void **slot = ctx->host->session_slot(ctx, session);
     int64_t now_ms = ctx->host->wall_ms(), expires_ms = info.expires_at * 1000;
-    uintptr_t mark = mark_of(&info);
-    if (*slot == (void *)mark)
+    uint32_t mark = mark_of(&info);
+    if (*slot == as_slot(mark))
         return;
-    *slot = (void *)mark;
+    *slot = as_slot(mark);
     if (expires_ms <= now_ms)
         return;
-    struct expiry_entry e = {
-        expiry_warn_at(now_ms, expires_ms, warning_ms), expires_ms, info.sid, mark};
-    expiry_push(&w->expiry, e, lives, (void *)(uintptr_t)ctx);
+    struct expiry_entry e = {expiry_warn_at(now_ms, expires_ms, warning_ms), info.sid, mark};
+    expiry_push(&w->expiry, e, end_of, (void *)(uintptr_t)ctx);
     set_timer(ctx, w);
 }
 
 void warnings_reload(const hb_ctx *ctx, struct warnings *w, int64_t warning_ms)
 {
-    expiry_rewarn(&w->expiry, ctx->host->wall_ms(), warning_ms);
+    expiry_rewarn(
+        &w->expiry, ctx->host->wall_ms(), warning_ms, end_of, (void *)(uintptr_t)ctx);
     set_timer(ctx, w);
 }

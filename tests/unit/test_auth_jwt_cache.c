@@ -113,12 +113,12 @@ TEST(a_cleared_cache_is_empty)
 
 /* ---- Warnings. */
 
-static bool all_live(void *arg, const struct expiry_entry *e)
+static int64_t all_live(void *arg, const struct expiry_entry *e)
 {
-    return true;
+    return 1;
 }
 
-static bool odd_live(void *arg, const struct expiry_entry *e)
+static int64_t odd_live(void *arg, const struct expiry_entry *e)
 {
     return e->sid % 2;
 }
@@ -129,7 +129,7 @@ TEST(the_next_session_to_be_warned_comes_first)
     uint32_t state = 1;
     for (hb_sid i = 0; i < 500; i++) {
         state = state * 1664525u + 1013904223u;
-        CHECK(expiry_push(&e, (struct expiry_entry){state >> 8, 0, i, 0}, all_live, NULL));
+        CHECK(expiry_push(&e, (struct expiry_entry){state >> 8, i, 0}, all_live, NULL));
     }
     int64_t last = 0;
     for (int i = 0; i < 500; i++) {
@@ -146,7 +146,7 @@ TEST(sessions_that_are_gone_do_not_pile_up)
     struct expiry e = {0};
     for (hb_sid i = 0; i < 100000; i++)
         CHECK(expiry_push(&e,
-            (struct expiry_entry){(int64_t)(100000 - i), 0, i % 200 ? 2 : 2 * i + 1, 0}, odd_live,
+            (struct expiry_entry){(int64_t)(100000 - i), i % 200 ? 2 : 2 * i + 1, 0}, odd_live,
             NULL));
     CHECK(e.n < 5000);
     size_t live = 0;
