@@ -7,6 +7,7 @@
 #include "out/msg.h"
 #include "room/home_inner.h"
 #include "room/members.h"
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,7 +106,7 @@ static struct home *create(struct shard *s, hb_str room)
 {
     const hb_keep keep = keep_of(s, room);
     size_t here = (size_t)s->hub->n_workers * sizeof(uint32_t);
-    struct home *h = mem_zalloc(sizeof(*h) + here + room.n + 1);
+    struct home *h = mem_zalloc(offsetof(struct home, here) + here + room.n + 1);
     h->s = s;
     memcpy(name_of(h), room.p, room.n);
     h->rules = s->homes->rules;

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "out/encode.h"
 #include "out/msg.h"
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,12 +24,18 @@ struct entry {
     const struct outbox *except;   /* not for this one */
 };
 
+/* One allocation, there while it has entries: most rooms are quiet most of the time. */
+struct turn {
+    uint32_t n, cap;
+    struct entry entries[];
+};
+
 struct members {
-    struct list dirty;             /* in shard->dirty_rooms while the turn has entries */
+    struct list dirty;             /* in shard->dirty_rooms while there is a turn */
     struct item *items;
-    struct entry *turn;
+    struct turn *turn;             /* owned; NULL: nothing to deliver */
     uint64_t hash;                 /* of the name */
-    uint32_t n_items, cap_items, n_turn, cap_turn, holds;
+    uint32_t n_items, cap_items, holds;
     uint16_t n_name;
     char name[];                   /* with a NUL behind it */
 };
@@ -76,7 +83,7 @@ struct members *members_hold(struct shard *s, hb_str room)
 {
     struct members *r = members_find(s, room);
     if (!r) {
-        r = mem_zalloc(sizeof(*r) + room.n + 1);
+        r = mem_zalloc(offsetof(struct members, name) + room.n + 1);
         list_init(&r->dirty);
         r->hash = hash_stable(room);
         r->n_name = (uint16_t)room.n;
@@ -97,10 +104,10 @@ static void drop_entry(struct shard *s, struct entry *e)
     free(e->forms);
 }
 
-static void drop_turn(struct shard *s, struct entry *turn, uint32_t n)
+static void drop_turn(struct shard *s, struct turn *turn)
 {
-    for (uint32_t i = 0; i < n; i++)
-        drop_entry(s, &turn[i]);
+    for (uint32_t i = 0; turn && i < turn->n; i++)
+        drop_entry(s, &turn->entries[i]);
     free(turn);
 }
 
@@ -112,7 +119,7 @@ void members_release(struct shard *s, struct members *r)
     if (!list_empty(&r->dirty))
         s->n_dirty_rooms--;
     list_remove(&r->dirty);
-    drop_turn(s, r->turn, r->n_turn);
+    drop_turn(s, r->turn);
     map_remove(&s->members->rooms, members_name(r));
     free(r->items);
     free(r);
@@ -128,7 +135,7 @@ void members_add(struct members *r, struct membership *m, struct outbox *out)
     }
     m->live = true;
     m->index = r->n_items;
-    r->items[r->n_items++] = (struct item){out, m, r->n_turn, out->fast};
+    r->items[r->n_items++] = (struct item){out, m, r->turn ? r->turn->n : 0, out->fast};
 }
 
 void members_remove(struct members *r, struct membership *m)
@@ -147,15 +154,19 @@ void members_remove(struct members *r, struct membership *m)
 
 static struct entry *add_entry(struct shard *s, struct members *r)
 {
-    if (r->n_turn == r->cap_turn) {
-        r->cap_turn = r->cap_turn ? r->cap_turn * 2 : 4;
-        r->turn = mem_realloc(r->turn, r->cap_turn * sizeof(struct entry));
+    struct turn *turn = r->turn;
+    if (!turn || turn->n == turn->cap) {
+        uint32_t n = turn ? turn->n : 0, cap = turn ? turn->cap * 2 : 4;
+        turn = mem_realloc(turn, sizeof(*turn) + cap * sizeof(struct entry));
+        turn->n = n;
+        turn->cap = cap;
+        r->turn = turn;
     }
     if (list_empty(&r->dirty)) {
         list_push_back(&s->dirty_rooms, &r->dirty);
         s->n_dirty_rooms++;
     }
-    struct entry *e = &r->turn[r->n_turn++];
+    struct entry *e = &turn->entries[turn->n++];
     *e = (struct entry){0};
     return e;
 }
@@ -351,9 +362,9 @@ static void account(struct flush *fl)
 
 static void flush_room(struct shard *s, struct members *r, bool now)
 {
-    struct flush fl = {.s = s, .turn = r->turn, .n = r->n_turn, .now = now};
+    struct turn *turn = r->turn;
+    struct flush fl = {.s = s, .turn = turn->entries, .n = turn->n, .now = now};
     r->turn = NULL;
-    r->n_turn = r->cap_turn = 0;
     for (uint32_t i = 0; i < fl.n; i++)
         fl.has_except |= fl.turn[i].except != NULL;
     for (uint32_t i = 0; i < r->n_items; i++)
@@ -361,7 +372,7 @@ static void flush_room(struct shard *s, struct members *r, bool now)
     account(&fl);
     for (unsigned w = 0; w < s->hub->n_wires; w++)
         finish_form(&fl.forms[w], fl.n);
-    drop_turn(s, fl.turn, fl.n);
+    drop_turn(s, turn);
 }
 
 void members_settle(struct shard *s, struct members *r)

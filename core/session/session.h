@@ -58,8 +58,9 @@ struct session {
     uint16_t n_rooms, n_waiting, n_inflight, n_replays, n_asks;
     uint16_t n_cursors;         /* of its rooms, those with a history */
     uint8_t state, module, bad;
-    bool had_credential, may_auth, auth_again, started, paused, rooms_left, doomed, running_queue;
-    bool announced;             /* modules were told that it is open */
+    bool had_credential : 1, may_auth : 1, auth_again : 1, started : 1, paused : 1, rooms_left : 1,
+        doomed : 1, running_queue : 1;
+    bool announced : 1;         /* modules were told that it is open */
     uint8_t why;                /* enum hb_end, from CLOSING on */
     uint8_t id[SESSION_ID_BYTES], secret[SESSION_SECRET_BYTES];
     void *slots[];              /* of plugins: hub->n_slots */
