@@ -6,7 +6,7 @@
 // memory    an idle WebSocket
 // socketio  the same of Socket.IO, against hubbub's own protocol
 // peers     the same of Socket.IO, against the server that it comes from (npm installs it)
-import { benchProgram, compare, fanout, FANOUT_HEAD, idleBytes, MEMBERS, printFanout, startHubbub, startOther,
+import { benchProgram, compare, fanout, FANOUT_HEAD, idleBytes, MEMBERS, printFanout, ratio, startHubbub, startOther,
     WITH_USERS, withCleanup } from './rig.mjs';
 
 const measureHubbub = window => withCleanup(async t =>
@@ -32,7 +32,7 @@ async function compareFanout() {
         });
         printFanout(window, results);
         const { hubbub, baseline } = results;
-        console.log(`${String(window).padStart(11)}  hubbub / baseline: total ${(hubbub.total / baseline.total).toFixed(2)}, `
+        console.log(`${String(window).padStart(11)}  hubbub / baseline: total ${ratio(hubbub, baseline)}, `
             + `user above the baseline's ${(hubbub.user - baseline.user).toFixed(3)} µs`);
     }
 }

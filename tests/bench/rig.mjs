@@ -1,7 +1,7 @@
 // What the benchmarks share: the load generator, CPU and memory of a server, clean-up, tables.
 //
 // Servers are pinned to CPU 0, the load to CPU 1. BUILD_DIR or HUBBUB_BIN pick the build,
-// BENCH_SECONDS (5), BENCH_ROUNDS (3), BENCH_MEMBERS (1000) and BENCH_CONNECTIONS (10000) the size.
+// BENCH_SECONDS (5), BENCH_ROUNDS (5), BENCH_MEMBERS (1000) and BENCH_CONNECTIONS (10000) the size.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -16,7 +16,7 @@ const { buildDir, startHub } = await import('../e2e/lib/server.mjs');
 const { until } = await import('../e2e/lib/until.mjs');
 
 const number = (name, otherwise) => Number(process.env[name]) || otherwise;
-export const ROUNDS = number('BENCH_ROUNDS', 3);
+export const ROUNDS = number('BENCH_ROUNDS', 5);
 export const MEMBERS = number('BENCH_MEMBERS', 1000);
 export const CONNECTIONS = number('BENCH_CONNECTIONS', 10_000);
 const SECONDS = number('BENCH_SECONDS', 5);
@@ -88,14 +88,21 @@ export async function fanout(server, window, ...more) {
 }
 
 /** Measures each server in turn, ROUNDS times over, so that what disturbs one disturbs all:
- *  {name: measure} to {name: {user, total, rate, last}}, the medians. */
+ *  {name: measure} to {name: {user, total, rate, last}}, the medians, and the `totals` of all rounds. */
 export async function compare(measures) {
     const runs = Object.fromEntries(Object.keys(measures).map(name => [name, []]));
     for (let round = 0; round < ROUNDS; round++)
         for (const [name, measure] of Object.entries(measures))
             runs[name].push(await measure());
     return Object.fromEntries(Object.entries(runs).map(([name, list]) => [name,
-        Object.fromEntries(Object.keys(list[0]).map(field => [field, median(list.map(run => run[field]))]))]));
+        { ...Object.fromEntries(Object.keys(list[0]).map(field => [field, median(list.map(run => run[field]))])),
+            totals: list.map(run => run.total) }]));
+}
+
+/** How many times `a` costs what `b` does, round by round: its median, least and most. */
+export function ratio(a, b) {
+    const each = a.totals.map((total, round) => total / b.totals[round]);
+    return `${median(each).toFixed(2)} (${Math.min(...each).toFixed(2)} to ${Math.max(...each).toFixed(2)})`;
 }
 
 export const FANOUT_HEAD = 'outstanding  server            user    total   deliveries/s  last member after';

@@ -1,6 +1,6 @@
 // Socket.IO against hubbub's own protocol, both over WebSocket: at most 1.2 times the CPU time of a
 // delivery (with recovery, as by default, and without), at most 2 KB resident for an idle connection.
-import { compare, fanout, FANOUT_HEAD, idleBytes, MEMBERS, printFanout, SOCKETIO, startHubbub, WITH_USERS,
+import { compare, fanout, FANOUT_HEAD, idleBytes, MEMBERS, printFanout, ratio, SOCKETIO, startHubbub, WITH_USERS,
     withCleanup } from './rig.mjs';
 
 const measure = (window, transports, ...more) => withCleanup(async t =>
@@ -21,8 +21,8 @@ export async function compareProtocols() {
             'no recovery': () => measureSocketio(window, { recovery: 0 }),
         });
         printFanout(window, results);
-        console.log(`${String(window).padStart(11)}  socketio / own: total ${(results.socketio.total / results.own.total).toFixed(2)}, `
-            + `without recovery ${(results['no recovery'].total / results.own.total).toFixed(2)}`);
+        console.log(`${String(window).padStart(11)}  socketio / own: total ${ratio(results.socketio, results.own)}, `
+            + `without recovery ${ratio(results['no recovery'], results.own)}`);
     }
     await socketioMemory();
 }
