@@ -40,10 +40,8 @@ static void compare(struct room *r, const struct checked *k, const redisReply *r
     bool live = r->interested && r->subscribed && r->has_last;
     if (live && (less || pos_compare(head, r->last) > 0))
         fill_start(r);
-    else if (less && known)
-        fill_break(r, head); /* nobody here, but somebody elsewhere may believe that nothing is missing */
-    if (less)
-        r->acked_ms = 0;
+    if (r->acked_ms && (!known || pos_compare(head, r->acked) < 0))
+        lost_suspect(r);
 }
 
 static void on_positions(struct command *c, const redisReply *reply)
@@ -115,6 +113,7 @@ void check_rooms(struct worker *w)
     struct room *r;
     size_t at = 0;
     while ((r = table_next(&w->rooms, &at))) {
+        lost_check(r);
         if (!is_checked(r, w->uptime_ms))
             continue;
         if (r->interested)

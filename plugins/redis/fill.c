@@ -1,7 +1,4 @@
 #include "room.h"
-#include "script.h"
-#include <stdio.h>
-#include <string.h>
 
 enum { PAGE = 256, PAGE_BYTES = 1024 * 1024, AGAIN_MS = 1000 };
 
@@ -17,51 +14,12 @@ static void again_later(struct room *r)
     r->gap_due_ms = r->w->ctx->host->now_ms() + AGAIN_MS;
 }
 
-/* --- telling the other nodes that the stream has lost something ---------------------------------- */
-
-struct breaking {
-    struct command c;
-    struct worker *w;
-    hb_pos head;
-    uint16_t n_name;
-    char name[];
-};
-
-/* Our members have been told already. */
-static void on_broken(struct command *c, const redisReply *reply)
-{
-    struct breaking *b = container_of(c, struct breaking, c);
-    struct room *r = reply ? room_find(b->w, (hb_str){b->name, b->n_name}) : NULL;
-    hb_pos now;
-    if (r && r->has_last && pos_equal(r->last, b->head) && pos_parse(reply_str(reply), &now))
-        r->last = now;
-    free(b);
-}
-
-void fill_break(struct room *r, hb_pos head)
-{
-    char last[KEY_MAX], text[POS_TEXT_MAX], keep[24];
-    struct breaking *b = mem_zalloc(sizeof(*b) + r->n_name);
-    b->c.done = on_broken;
-    b->w = r->w;
-    b->head = head;
-    b->n_name = r->n_name;
-    memcpy(b->name, r->name, r->n_name);
-    hb_str words[] = {HB_STR("EVALSHA"), {script_sha(SCRIPT_BREAK), SCRIPT_SHA - 1}, HB_STR("1"),
-        worker_key(r->w, 'l', room_name(r), last), {text, pos_text(head, text)}, {keep, 0}};
-    words[5].n = (size_t)snprintf(keep, sizeof(keep), "%lld", (long long)(r->keep.age_ms + worker_options(r->w)->positions_ms));
-    pipe_send(&r->w->pipe, &b->c, 6, words, ASK_MS);
-}
-
-/* --- reading ------------------------------------------------------------------------------------ */
-
 /* Nothing continues our position any more. `before`: what the next entry says stands before it. */
-static void lose(struct room *r, hb_pos before, const struct page *p)
+static void lose(struct room *r, hb_pos before)
 {
-    bool was_lost = pos_compare(before, r->last) < 0; /* else it was only dropped for its age or number */
+    if (pos_compare(before, r->last) < 0) /* else it was only dropped for its age or number */
+        lost_break(r, before);
     order_lose(r, before);
-    if (was_lost)
-        fill_break(r, p->head);
 }
 
 /* Its entries to the members, in order. */
@@ -75,7 +33,7 @@ static void take_entries(struct room *r, const struct page *p)
         }
         if (order_take_read(r, &e))
             continue;
-        lose(r, e.prev, p);
+        lose(r, e.prev);
         if (r->interested)
             order_take_read(r, &e);
     }
@@ -84,16 +42,14 @@ static void take_entries(struct room *r, const struct page *p)
 /* The room's first position: what came in the meantime is held. */
 static void begin(struct room *r, const struct page *p)
 {
-    r->last = p->head;
-    r->has_last = true;
-    order_drain(r);
+    order_begin(r, p->head);
     ask_run_waiting(r);
 }
 
 static void end(struct room *r, const struct fill *f, const struct page *p)
 {
     if (pos_compare(p->head, f->since) < 0 || pos_compare(p->head, r->last) > 0)
-        lose(r, p->head, p);
+        lose(r, p->head);
     if (r->interested)
         order_drain(r);
 }

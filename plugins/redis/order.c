@@ -27,7 +27,6 @@ void order_forget(struct room *r)
 {
     while (!list_empty(&r->held))
         drop(r, first(r));
-    r->gap = false;
 }
 
 static void deliver(struct room *r, hb_pos id, hb_message *m)
@@ -37,18 +36,28 @@ static void deliver(struct room *r, hb_pos id, hb_message *m)
     r->w->store->deliver(r->home, m);
 }
 
-/* What is held and continues now. */
-static void release(struct room *r)
+/* What is held and continues now. False: the stream went past one that was not in it. */
+static bool release(struct room *r)
 {
+    bool whole = true;
     while (!list_empty(&r->held)) {
         struct held *h = first(r);
         if (pos_equal(h->prev, r->last))
             deliver(r, h->id, h->m);
         else if (pos_compare(h->id, r->last) > 0)
             break;
+        else
+            whole &= pos_equal(h->id, r->last);
         drop(r, h);
     }
-    r->gap = !list_empty(&r->held);
+    return whole;
+}
+
+/* What had its place has it no more: for all nodes. */
+static void tell_lost(struct room *r, hb_pos since)
+{
+    lost_break(r, since);
+    order_lose(r, r->last);
 }
 
 static void hold(struct room *r, hb_pos id, hb_pos prev, hb_message *m)
@@ -86,16 +95,14 @@ void order_take(struct room *r, hb_pos id, hb_pos prev, hb_message *m, bool push
     }
     if (r->has_last && pos_equal(prev, r->last)) {
         deliver(r, id, m);
-        release(r);
+        if (!release(r))
+            tell_lost(r, prev);
         return;
     }
     if (r->has_last && pos_compare(id, r->last) <= 0)
         return;
     hold(r, id, prev, m);
-    if (!r->has_last) /* `last` is where former members were */
-        return;
-    release(r);
-    if (!r->gap || !is_live(r))
+    if (!is_live(r))
         return;
     if (pushed && !r->fill)
         fill_start(r);
@@ -135,7 +142,12 @@ bool order_take_read(struct room *r, const struct entry *e)
         drop(r, h);
         return true;
     }
-    hb_message *m = order_message(r, e);
+    hb_message *m = publish_own(r, e);
+    if (m) {
+        deliver(r, e->id, m);
+        return true;
+    }
+    m = order_message(r, e);
     if (!m)
         return false;
     deliver(r, e->id, m);
@@ -154,8 +166,8 @@ void order_lose(struct room *r, hb_pos last)
  * has been lost. What came since is looked for once more. */
 void order_drain(struct room *r)
 {
-    bool lost = false;
-    release(r);
+    hb_pos since = r->last;
+    bool lost = !release(r);
     list_for_each_safe(item, &r->held) {
         struct held *h = list_entry(item, struct held, link);
         if (h->during) {
@@ -165,9 +177,17 @@ void order_drain(struct room *r)
         drop(r, h);
         lost = true;
     }
-    r->gap = !list_empty(&r->held);
     if (lost)
-        order_lose(r, r->last);
-    else if (r->gap && r->gap_due_ms == 0)
+        tell_lost(r, since);
+    else if (!list_empty(&r->held) && r->gap_due_ms == 0)
         r->gap_due_ms = r->w->ctx->host->now_ms() + GAP_MS;
+}
+
+void order_begin(struct room *r, hb_pos at)
+{
+    r->last = at;
+    r->has_last = true;
+    while (!list_empty(&r->held) && pos_compare(first(r)->id, at) <= 0)
+        drop(r, first(r));
+    order_drain(r);
 }

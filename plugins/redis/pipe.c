@@ -104,7 +104,9 @@ void pipe_send(struct pipe *p, struct command *c, int n, const hb_str *words, in
     format(c, n, words);
     c->due_ms = p->link.ctx->host->now_ms() + (uint64_t)for_ms;
     p->bytes += c->n;
-    list_insert(&p->waiting, &c->link);
+    list_insert(c->first ? p->waiting.next : &p->waiting, &c->link);
+    if (c->first)
+        return;
     if (c->durable && durable(p))
         p->link.ctx->host->timer_set(p->link.ctx, &p->later, 0);
     else

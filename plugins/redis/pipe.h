@@ -18,6 +18,7 @@ struct command {
     uint64_t due_ms;       /* when it is given up */
     uint64_t sent_us;      /* 0: never */
     bool once;             /* may not be repeated when its outcome is unknown */
+    bool first;            /* sent before all that waits; only in `changed` */
     bool durable;          /* with wait-replica: answered when the replicas have it */
     bool over;             /* given up; its answer is still to come */
     const hb_store *store; /* its owner's: kept for `done` when the room is gone */
@@ -41,7 +42,7 @@ struct pipe {
 
 void pipe_init(struct pipe *p, const hb_ctx *ctx, void (*changed)(struct pipe *p, bool up), void *owner);
 void pipe_finish(struct pipe *p);        /* answers all with NULL */
-/* `c` is zeroed but for `done`, `once`, `durable`. */
+/* `c` is zeroed but for `done`, `once`, `first`, `durable`. */
 void pipe_send(struct pipe *p, struct command *c, int n, const hb_str *words, int64_t for_ms);
 /* Is there room in the journal? */
 bool pipe_has_room(const struct pipe *p, size_t n);

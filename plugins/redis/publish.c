@@ -114,6 +114,7 @@ static void stored(struct publish *p, hb_pos id, hb_pos prev)
     if (!r->acked_ms || pos_compare(id, r->acked) > 0)
         r->acked = id;
     r->acked_ms = r->w->uptime_ms + 1;
+    r->acked_link = r->w->n_links;
     answer(p, &result);
     order_take(r, id, prev, p->m, false);
 }
@@ -124,6 +125,7 @@ static void unstored(struct publish *p, const redisReply *reply)
     hb_result result = {.code = HB_UNAVAILABLE, .unknown = !reply && p->c.sent_us};
     if (reply && reply_is_error(reply))
         ctx->host->log(ctx, HB_LOG_ERROR, "redis-publish", reply->str);
+    p->room->unsettled |= result.unknown;
     answer(p, &result);
 }
 
@@ -246,6 +248,23 @@ static struct publish *find(const struct room *r, struct token t)
         if (list_entry(at, struct publish, link)->token.count == t.count)
             return list_entry(at, struct publish, link);
     return NULL;
+}
+
+hb_message *publish_own(struct room *r, const struct entry *e)
+{
+    struct publish *p = e->token.worker == r->w->nonce ? find(r, e->token) : NULL;
+    if (!p)
+        return NULL;
+    place(p, e->id);
+    return p->m;
+}
+
+bool publish_is_unknown(const struct room *r)
+{
+    for (struct list *at = r->publishes.next; at != &r->publishes; at = at->next)
+        if (list_entry(at, struct publish, link)->c.sent_us)
+            return true;
+    return false;
 }
 
 bool publish_pushed(struct room *r, const struct entry *e)

@@ -31,7 +31,8 @@ static void on_close(const hb_ctx *ctx, void *state)
 static int64_t on_idle_ms(const hb_ctx *ctx, void *state)
 {
     const struct room *r = state;
-    return r->acked_ms ? VERIFIED_MS + 2 * worker_options(r->w)->journal_ms : 0;
+    bool busy = r->acked_ms || r->unsettled || r->doubt.hi || r->broken.hi;
+    return busy ? VERIFIED_MS + 2 * worker_options(r->w)->journal_ms : 0;
 }
 
 static void on_interest(const hb_ctx *ctx, void *state, bool members)
@@ -112,6 +113,7 @@ static void on_pipe_changed(struct pipe *p, bool up)
     if (!up)
         return;
     w->check_due_ms = 0;
+    lost_reconnected(w);
     presence_back(w);
 }
 

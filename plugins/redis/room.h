@@ -18,12 +18,17 @@ struct room {
     bool interested;       /* has members on this node */
     bool subscribed;       /* and Redis has confirmed that it pushes */
     bool has_last;         /* `last` is where the members are */
-    bool gap;              /* something is held: fetch what is missing at gap_due_ms */
     uint16_t unconfirmed;  /* of its (un)subscriptions */
     hb_pos last;
     hb_pos acked;          /* the newest of its own publishes that Redis confirmed */
     uint64_t acked_ms;     /* when, by worker->uptime_ms + 1; 0: none */
-    uint64_t gap_due_ms, refreshed_ms;
+    uint64_t acked_link;   /* over which connection: worker->n_links */
+    hb_pos doubt;          /* confirmed over an earlier connection: is it still there? {0,0}: none */
+    hb_pos broken;         /* the stream is to be broken off, as it lost what stood behind this; {0,0}: no */
+    bool unsettled;        /* a publish was given up with its outcome unknown */
+    bool verifying, breaking; /* it is asked now */
+    uint64_t gap_due_ms;   /* then what is missing is fetched; 0: nothing is */
+    uint64_t refreshed_ms;
     struct list held;      /* struct held, by id */
     unsigned n_held;
     struct list publishes; /* struct publish: no answer yet, or no push in rooms without history */
@@ -70,6 +75,8 @@ void order_take(struct room *r, hb_pos id, hb_pos prev, hb_message *m, bool push
 bool order_take_read(struct room *r, const struct entry *e);
 /* After a page that began behind `last`: deliver what is held and fits. */
 void order_drain(struct room *r);
+/* The room has its first position: what is held and not behind it is not for its members. */
+void order_begin(struct room *r, hb_pos at);
 /* Members can't be told what is missing: they come back. From here on they are at `last`. */
 void order_lose(struct room *r, hb_pos last);
 void order_forget(struct room *r);         /* drop what is held */
@@ -78,8 +85,16 @@ hb_message *order_message(struct room *r, const struct entry *e);
 /* fill.c: reading what is missing */
 void fill_start(struct room *r);           /* harmless while one runs */
 void fill_forget(struct room *r);
-/* The stream, which ends at `head`, has lost what it had confirmed: no node's position continues there. */
-void fill_break(struct room *r, hb_pos head);
+
+/* lost.c: what Redis confirmed and has no more is told on all nodes */
+/* The stream has lost what stood behind `since`: no node's position continues, wherever it is. Done
+ * even if Redis goes away in between. */
+void lost_break(struct room *r, hb_pos since);
+/* The newest that it confirmed to us may be lost: look, and break off if so. */
+void lost_suspect(struct room *r);
+void lost_check(struct room *r);           /* now and then: go on with these */
+/* Commands can be sent again, and none of those that wait was: what has to be asked before them. */
+void lost_reconnected(struct worker *w);
 
 /* ask.c: reads for the host */
 void ask_read(struct room *r, const hb_pos *since, size_t limit, size_t max_bytes, hb_done *done);
@@ -96,6 +111,10 @@ void publish_lookup(struct room *r, const hb_key *key, hb_done *done);
 bool publish_pushed(struct room *r, const struct entry *e);
 void publish_silent(struct room *r);       /* no more pushes: deliver what waits for one */
 void publish_tick(struct room *r, uint64_t now_ms);
+/* The message of a publish of ours that has no answer yet, with its place; NULL: it is none. */
+hb_message *publish_own(struct room *r, const struct entry *e);
+/* Was one sent that has no answer yet? */
+bool publish_is_unknown(const struct room *r);
 void publish_forget(struct room *r);
 void publish_forget_lookups(struct room *r);
 

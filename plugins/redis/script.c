@@ -9,11 +9,16 @@
  * position of its own too, and a Redis that was emptied never has the same one again. Each entry
  * holds the position before it: a reader believes what continues its own position, and nothing else.
  * Into a Redis that was emptied a node with members puts their position back: who is there too has
- * missed nothing, everybody else finds out.
+ * missed nothing, everybody else finds out. With the history the keys of publishes went, though: a
+ * publish that is repeated without knowing its outcome would be heard twice by who stays. So beside
+ * the last position (under its name, NUL and b) stands where the stream was last broken off; 0-0 when
+ * it was put back and not broken off since.
  */
 #define NOW \
     "local t = redis.call('TIME')\n" \
     "local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)\n"
+
+#define BROKEN_MS "3600000" /* for longer than a publish waits */
 
 /* KEYS stream, last, key. ARGV entry, channel, messages, age, how long positions are kept, digest,
  * window of the key, token, where our members are (''). → "0 id prev" stored, "1 id token" known already, of whom, "2 id token" known
@@ -25,6 +30,7 @@ static const char publish[] =
     "if prev then ms, seq = string.match(prev, '^(%d+)-(%d+)$') end\n"
     "if not ms then\n"
     "  prev = ARGV[9] ~= '' and ARGV[9] or string.format('%.0f-0', now)\n"
+    "  if ARGV[9] ~= '' then call('SET', KEYS[2] .. '\\0b', '0-0', 'PX', " BROKEN_MS ") end\n"
     "  ms, seq = string.match(prev, '^(%d+)-(%d+)$')\n"
     "end\n"
     "local id = tonumber(ms) >= now and string.format('%s-%.0f', ms, seq + 1) or string.format('%.0f-0', now)\n"
@@ -58,6 +64,7 @@ static const char read_page[] =
     "local head = redis.call('GET', KEYS[2])\n"
     "if not head or not string.match(head, '^%d+-%d+$') then\n"
     "  head = ARGV[6] ~= '' and ARGV[6] or string.format('%.0f-0', now)\n"
+    "  if ARGV[6] ~= '' then redis.call('SET', KEYS[2] .. '\\0b', '0-0', 'PX', " BROKEN_MS ") end\n"
     "  redis.call('SET', KEYS[2], head, 'PX', ARGV[5])\n"
     "end\n"
     "local since, limit, bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])\n"
@@ -86,17 +93,30 @@ static const char read_page[] =
     "end\n"
     "return out\n";
 
-/* Somebody has seen what the stream has lost: nobody's position continues from here on. KEYS last.
- * ARGV the last position as it was found, how long positions are kept. */
+/* Nobody's position continues from here on, so that all are told: the stream has lost what stood
+ * behind a position, and was not broken off since; or, with '' for it, it was put back into an empty
+ * Redis, and somebody does not know what became of a publish. KEYS last. ARGV that position, how long
+ * positions are kept, where our members are (''). → the last position */
 static const char break_off[] =
-    "local head = redis.call('GET', KEYS[1])\n"
-    "if head ~= ARGV[1] then return head end\n"
+    "local function parts(pos) local ms, seq = string.match(pos or '', '^(%d+)-(%d+)$')\n"
+    "  return tonumber(ms or 0), tonumber(seq or 0) end\n"
+    "local head, broken = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[1] .. '\\0b')\n"
+    "if ARGV[1] == '' then\n"
+    "  if head and broken ~= '0-0' then return head end\n"
+    "elseif head and broken then\n"
+    "  local bm, bs = parts(broken)\n"
+    "  local sm, ss = parts(ARGV[1])\n"
+    "  if bm > sm or (bm == sm and bs > ss) then return head end\n"
+    "end\n"
     NOW
     "local ms, seq = now, 0\n"
-    "local hm, hs = string.match(head, '^(%d+)-(%d+)$')\n"
-    "if hm and tonumber(hm) >= ms then ms = tonumber(hm); seq = tonumber(hs) + 1 end\n"
+    "for _, pos in ipairs({head or '', ARGV[3]}) do\n"
+    "  local pm, ps = parts(pos)\n"
+    "  if pm > ms or (pm == ms and ps >= seq) then ms = pm; seq = ps + 1 end\n"
+    "end\n"
     "head = string.format('%.0f-%.0f', ms, seq)\n"
     "redis.call('SET', KEYS[1], head, 'PX', ARGV[2])\n"
+    "redis.call('SET', KEYS[1] .. '\\0b', head, 'PX', " BROKEN_MS ")\n"
     "return head\n";
 
 static const char *const texts[SCRIPT_COUNT] = {publish, read_page, break_off, script_present, script_absent,

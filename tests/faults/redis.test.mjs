@@ -4,16 +4,15 @@ import { describe, test } from 'node:test';
 import { connect } from '../e2e/lib/client.mjs';
 import { tokenFor } from '../e2e/lib/jwt.mjs';
 import { hasRedis, startCluster, startProxy, startRedis, startSentinel } from '../e2e/lib/redis.mjs';
-import { AUTH, OPEN_ROOMS, Story } from '../e2e/lib/story.mjs';
+import { AUTH, OPEN_ROOMS, STORY, Story } from '../e2e/lib/story.mjs';
 import { until } from '../e2e/lib/until.mjs';
 
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms)); // how long a fault lasts, never to wait for an effect
 const ready = hub => hub.admin('/readyz').then(({ status }) => status === 200);
 
 async function story(t, redis, { cluster = {}, ...options } = {}) {
-    const hubs = await startCluster(t, redis, 3, { rooms: OPEN_ROOMS, plugins: [AUTH], ...cluster });
-    const it = new Story(hubs, options);
-    t.after(() => it.stop());
+    const hubs = await startCluster(t, redis, 3, { ...STORY, ...cluster });
+    const it = new Story(t, hubs, options);
     await it.begin();
     await it.acked(10);
     return { hubs, it };
@@ -102,7 +101,7 @@ describe('redis', { skip: !hasRedis && 'no redis-server' }, () => {
             dropped++;
             return null; // whole pushes: each comes in a segment of its own
         };
-        const { it } = await story(t, redis, { cluster: { urls: [undefined, proxy.url] }, every: 30 });
+        const { it } = await story(t, redis, { cluster: { urls: [undefined, proxy.url] } });
         const counted = await finish(t, it);
         assert.ok(dropped > 10, `${dropped} dropped`);
         assert.deepEqual([counted.missing, counted.gaps], [0, 0]);

@@ -4,6 +4,7 @@
  */
 #include "unit.h"
 #include "../../plugins/redis/room.h"
+#include "../../plugins/redis/script.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,7 @@ static struct room *begin(void)
     w.store = &store;
     w.nonce = 77;
     table_init(&w.rooms);
+    script_init();
     pipe_init(&w.pipe, &ctx, changed, &w);
     sub_init(&w.sub, &w);
     struct room *r = room_open(&w, NULL, HB_STR("r"), &keep);
@@ -168,8 +170,8 @@ static size_t entry_bytes(char *out, const char *data, uint64_t worker, uint64_t
     return entry_size(&m);
 }
 
-/* A page: head, then (id, prev, data) for each. Ended. */
-static void answer_page(const char *head, int n, const char *const (*entries)[3])
+/* A page: head, then (id, prev, data) for each, of one worker. Ended. */
+static void answer_page_of(uint64_t worker, const char *head, int n, const char *const (*entries)[3])
 {
     char out[4096], entry[128];
     size_t at = (size_t)sprintf(out, "*%d\r\n", 2 + 3 * n);
@@ -178,10 +180,15 @@ static void answer_page(const char *head, int n, const char *const (*entries)[3]
     for (int i = 0; i < n; i++) {
         at += put_string(out + at, entries[i][0], strlen(entries[i][0]));
         at += put_string(out + at, entries[i][1], strlen(entries[i][1]));
-        size_t size = entry_bytes(entry, entries[i][2], 5, 1);
+        size_t size = entry_bytes(entry, entries[i][2], worker, 1);
         at += put_string(out + at, entry, size);
     }
     answer("EVALSHA", out, at);
+}
+
+static void answer_page(const char *head, int n, const char *const (*entries)[3])
+{
+    answer_page_of(5, head, n, entries);
 }
 
 static void push(struct room *r, const char *id, const char *prev, const char *data)
@@ -257,9 +264,52 @@ TEST(a_stream_that_has_lost_what_we_had_is_broken_off_for_all)
     static const char *const page[][3] = {{"7-0", "3-0", "after"}};
     answer_page("7-0", 1, page);
     CHECK_STR(((hb_str){told, strlen(told)}), "LOST after ");
-    answer("7-0", "$3\r\n8-0\r\n", 9);
+    answer("3-0", "$3\r\n8-0\r\n", 9);
+    answer_page("8-0", 0, NULL); /* who came back before it was broken off is told too */
     push(r, "9-0", "8-0", "next");
-    CHECK_STR(((hb_str){told, strlen(told)}), "LOST after next ");
+    CHECK_STR(((hb_str){told, strlen(told)}), "LOST after LOST next ");
+    end(r);
+}
+
+TEST(a_break_that_was_not_confirmed_is_asked_for_again)
+{
+    struct room *r = live("5-0");
+    push(r, "7-0", "3-0", "after");
+    static const char *const page[][3] = {{"7-0", "3-0", "after"}};
+    answer_page("7-0", 1, page);
+    answer("3-0", NULL, 0);
+    CHECK_INT(waiting(), 0);
+    lost_check(r);
+    lost_check(r);
+    CHECK_INT(waiting(), 1);
+    answer("3-0", "$3\r\n8-0\r\n", 9);
+    answer_page("8-0", 0, NULL);
+    lost_check(r);
+    CHECK_INT(waiting(), 0);
+    end(r);
+}
+
+TEST(what_the_stream_went_past_without_having_it_is_told_as_lost)
+{
+    struct room *r = live("1-0");
+    push(r, "4-0", "3-0", "ghost");
+    static const char *const page[][3] = {{"5-0", "1-0", "z"}};
+    answer_page("5-0", 1, page);
+    CHECK_STR(((hb_str){told, strlen(told)}), "z LOST ");
+    answer("5-0", "$3\r\n8-0\r\n", 9);
+    answer_page("8-0", 0, NULL);
+    end(r);
+}
+
+TEST(what_came_twice_is_not_lost)
+{
+    struct room *r = live("1-0");
+    push(r, "3-0", "2-0", "b");
+    push(r, "2-0", "1-0", "a");
+    static const char *const page[][3] = {{"2-0", "1-0", "a"}, {"3-0", "2-0", "b"}};
+    answer_page("3-0", 2, page);
+    CHECK_STR(((hb_str){told, strlen(told)}), "a b ");
+    CHECK_INT(waiting(), 0);
     end(r);
 }
 
@@ -283,6 +333,8 @@ TEST(a_push_that_stands_nowhere_is_told_as_lost)
     push(r, "7-0", "6-0", "ghost");
     answer_page("5-0", 0, NULL);
     CHECK_STR(((hb_str){told, strlen(told)}), "LOST ");
+    answer("5-0", "$3\r\n8-0\r\n", 9);
+    answer_page("8-0", 0, NULL);
     end(r);
 }
 
@@ -333,6 +385,80 @@ TEST(ones_own_message_is_delivered_once_whichever_comes_first)
     answer("EVALSHA", "$9\r\n0 2-0 1-0\r\n", 15);
     CHECK_STR(((hb_str){told, strlen(told)}), "mine ");
     CHECK_STR(((hb_str){answers, strlen(answers)}), "0 ");
+    unref(m);
+    end(r);
+}
+
+/* A publish of a room where nobody is, confirmed at 5-0. */
+static struct room *confirmed(void)
+{
+    struct room *r = begin();
+    room_interest(r, false);
+    hb_message *m = make(HB_STR("r"), HB_STR("message"), HB_STR("mine"), (hb_str){NULL, 0});
+    publish_send(r, m, NULL, &done);
+    answer("EVALSHA", "$9\r\n0 5-0 1-0\r\n", 15);
+    unref(m);
+    return r;
+}
+
+TEST(what_was_confirmed_is_looked_for_over_the_next_connection)
+{
+    struct room *r = confirmed();
+    lost_check(r);
+    CHECK_INT(waiting(), 0);
+    lost_reconnected(&w);
+    lost_check(r);
+    answer_page("5-0", 0, NULL);
+    lost_check(r);
+    CHECK_INT(waiting(), 0);
+    end(r);
+}
+
+TEST(what_was_confirmed_and_is_gone_is_told_though_the_stream_went_on)
+{
+    struct room *r = confirmed();
+    static const char *const page[][3] = {{"9-0", "1-0", "after"}};
+    lost_reconnected(&w);
+    lost_check(r);
+    answer("EVALSHA", NULL, 0); /* away again: asked anew */
+    lost_check(r);
+    answer_page("9-0", 1, page);
+    answer("1-0", "$4\r\n10-0\r\n", 10);
+    lost_check(r);
+    CHECK_INT(waiting(), 0);
+    end(r);
+}
+
+TEST(what_may_have_been_stored_is_not_repeated_before_its_room_is_settled)
+{
+    struct room *r = begin();
+    hb_message *m = make(HB_STR("r"), HB_STR("message"), HB_STR("mine"), (hb_str){NULL, 0});
+    publish_send(r, m, NULL, &done);
+    lost_reconnected(&w);
+    CHECK_INT(waiting(), 1); /* it was never sent */
+    list_entry(w.pipe.waiting.next, struct command, link)->sent_us = 1;
+    lost_reconnected(&w);
+    CHECK_INT(waiting(), 2);
+    answer(script_sha(SCRIPT_BREAK), "$3\r\n8-0\r\n", 9);
+    answer(script_sha(SCRIPT_PUBLISH), "$9\r\n0 9-0 8-0\r\n", 15);
+    unref(m);
+    end(r);
+}
+
+TEST(ones_own_message_that_was_read_back_is_still_ones_own)
+{
+    struct room *r = live("1-0");
+    hb_message *m = make(HB_STR("r"), HB_STR("message"), HB_STR("as it was sent"), (hb_str){NULL, 0});
+    publish_send(r, m, NULL, &done);
+    push(r, "3-0", "2-0", "b");
+    struct list *publish = w.pipe.waiting.next;
+    list_remove(publish); /* its answer comes last */
+    static const char *const page[][3] = {{"2-0", "1-0", "mine"}, {"3-0", "2-0", "b"}};
+    answer_page_of(77, "3-0", 2, page);
+    CHECK_STR(((hb_str){told, strlen(told)}), "as it was sent b ");
+    list_insert(&w.pipe.waiting, publish);
+    answer("EVALSHA", "$9\r\n0 2-0 1-0\r\n", 15);
+    CHECK_STR(((hb_str){told, strlen(told)}), "as it was sent b ");
     unref(m);
     end(r);
 }
