@@ -61,25 +61,34 @@ static void fail(struct ask *a, hb_code code)
 
 /* --- the answer ---------------------------------------------------------------------------------- */
 
-/* The page's messages; false: memory is out, or it does not hang together. */
-static bool collect(struct room *r, const struct ask *a, const struct page *p, hb_message **list, size_t *n, bool *whole)
+/* Entry i, if it continues `at`. */
+static bool continues(const struct ask *a, const struct page *p, size_t i, hb_pos at, struct entry *e)
+{
+    return page_entry(p, i, e) && (a->newest || pos_equal(e->prev, at));
+}
+
+/* The page's messages, up to where it does not hang together: what is behind that is another page, and
+ * who gets so far finds out there. Else a reader whose first entry fits could neither go on nor be told.
+ * False: memory is out. */
+static bool collect(struct room *r, const struct ask *a, const struct page *p, hb_message **list, size_t *n, bool *ended)
 {
     struct entry e;
     hb_pos at = a->since;
-    *whole = true;
+    *ended = p->ended;
     for (size_t i = 0; i < p->n; i++) {
-        if (!page_entry(p, i, &e)) {
-            *whole = false;
-            continue;
+        if (!continues(a, p, i, at, &e)) {
+            if (a->newest)
+                continue;
+            *ended = false;
+            return true;
         }
-        *whole &= a->newest || pos_equal(e.prev, at);
         at = e.id;
         hb_message *m = order_message(r, &e);
         if (!m)
             return false;
         list[(*n)++] = m;
     }
-    *whole &= a->newest || !p->ended || pos_equal(at, p->head);
+    *ended &= a->newest || pos_equal(at, p->head);
     return true;
 }
 
@@ -101,12 +110,12 @@ static void answer_page(struct ask *a, const struct page *p)
 {
     struct room *r = a->room;
     size_t n = 0;
-    bool whole;
+    bool ended;
     hb_message **list = mem_zalloc((p->n + r->n_recent + 1) * sizeof(*list));
     hb_result result = {.code = HB_OK, .pos = p->head};
-    if (!collect(r, a, p, list, &n, &whole)) {
+    if (!collect(r, a, p, list, &n, &ended)) {
         result.code = HB_UNAVAILABLE;
-    } else if (whole) {
+    } else if (a->newest || n > 0 || ended) {
         size_t given = a->limit < n ? a->limit : n;
         result.recovered = true;
         result.messages = list;
@@ -114,7 +123,7 @@ static void answer_page(struct ask *a, const struct page *p)
             result.pos = given > 0 ? list[given - 1]->pos : a->since;
         else if (n > 0)
             result.pos = list[n - 1]->pos;
-        result.more = !p->ended || given < n;
+        result.more = !ended || given < n;
         if (!result.more && !a->newest && r->has_last) {
             if (a->limit > 0)
                 append_recent(r, list, &n, &result.pos);

@@ -155,12 +155,10 @@ static void answer(const char *expect, const char *bytes, size_t n)
 
 static size_t put_string(char *out, const char *bytes, size_t n)
 {
-    char head[32];
-    size_t n_head = (size_t)snprintf(head, sizeof(head), "$%zu\r\n", n);
-    memcpy(out, head, n_head);
-    memcpy(out + n_head, bytes, n);
-    memcpy(out + n_head + n, "\r\n", 2);
-    return n_head + n + 2;
+    size_t at = (size_t)sprintf(out, "$%zu\r\n", n);
+    memcpy(out + at, bytes, n);
+    memcpy(out + at + n, "\r\n", 2);
+    return at + n + 2;
 }
 
 static size_t entry_bytes(char *out, const char *data, uint64_t worker, uint64_t count)
@@ -359,6 +357,44 @@ TEST(junk_changes_nothing)
     room_push(r, HB_STR("p 1 1 j 999 999 x"));
     CHECK_STR(((hb_str){told, strlen(told)}), "");
     CHECK_INT(waiting(), 0);
+    end(r);
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static void on_read(hb_done *done, const hb_result *r)
+{
+    size_t at = strlen(answers);
+    at += (size_t)snprintf(answers + at, sizeof(answers) - at, "%s", r->code != HB_OK ? "failed " : r->recovered ? "" : "gap ");
+    for (size_t i = 0; i < r->n; i++)
+        at += (size_t)snprintf(answers + at, sizeof(answers) - at, "%.*s ", (int)r->messages[i]->data.n, r->messages[i]->data.p);
+    snprintf(answers + at, sizeof(answers) - at, "%s%d; ", r->more ? "more " : "", (int)r->pos.hi);
+}
+
+static hb_done read_done = {on_read};
+
+TEST(who_reads_up_to_where_the_stream_was_broken_off_is_told_there)
+{
+    struct room *r = live("9-0");
+    static const char *const page[][3] = {{"2-0", "1-0", "a"}, {"9-0", "8-0", "behind it"}};
+    ask_read(r, &(hb_pos){1, 0}, 64, 1000, &read_done);
+    answer_page("9-0", 2, page);
+    CHECK_STR(((hb_str){answers, strlen(answers)}), "a more 2; ");
+    ask_read(r, &(hb_pos){2, 0}, 64, 1000, &read_done);
+    answer_page("9-0", 1, page + 1);
+    CHECK_STR(((hb_str){answers, strlen(answers)}), "a more 2; gap 9; ");
+    end(r);
+}
+
+TEST(who_reads_up_to_the_end_where_it_was_broken_off_is_told_there)
+{
+    struct room *r = live("8-0");
+    static const char *const page[][3] = {{"2-0", "1-0", "a"}};
+    ask_read(r, &(hb_pos){1, 0}, 64, 1000, &read_done);
+    answer_page("8-0", 1, page);
+    ask_read(r, &(hb_pos){2, 0}, 64, 1000, &read_done);
+    answer_page("8-0", 0, NULL);
+    CHECK_STR(((hb_str){answers, strlen(answers)}), "a more 2; gap 8; ");
     end(r);
 }
 
