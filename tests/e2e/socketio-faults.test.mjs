@@ -2,6 +2,7 @@
 // buffer, its retries, its way back. With a key each message comes once.
 import assert from 'node:assert/strict';
 import test, { describe } from 'node:test';
+import { engineOf } from './lib/engine.mjs';
 import { SECRET, tokenFor } from './lib/jwt.mjs';
 import { hasRedis, startCluster, startProxy, startRedis } from './lib/redis.mjs';
 import { startRelay } from './lib/relay.mjs';
@@ -100,6 +101,42 @@ for (const [way, transports] of Object.entries(WAYS)) {
         assert.deepEqual(writer.states, ['connect']);
     });
 }
+
+test('clients of all ways come back by themselves from a drain, whose transport closes', async t => {
+    const hub = await startHub(t, { ...CONFIG, transports: { socketio: { namespaces: ['/', '/x'] } } });
+    const sockets = [];
+    for (const transports of Object.values(WAYS))
+        for (const namespace of ['/', '/x'])
+            sockets.push(await joinsAlways(await connect(t, hub, { transports, namespace }), 'r'));
+    for (let round = 2; round <= 3; round++) {
+        await Promise.all(sockets.map(settled));
+        await hub.stop();
+        await until(() => sockets.every(socket => !socket.connected), 'all to be closed');
+        await hub.start();
+        await until(() => sockets.every(socket => socket.joins === round), () => `all to be in again; ${sockets.map(s => s.states.join())}`);
+    }
+    for (const { states, io } of sockets) { // who is between two polls finds nobody there, as do attempts to come back
+        const seen = states.filter(state => !state.startsWith('error:'));
+        const polls = io.opts.transports.length === 1 && io.opts.transports[0] === 'polling';
+        assert.deepEqual(polls ? seen.map(state => state.replace('transport error', 'transport close')) : seen,
+            ['connect', 'transport close', 'connect', 'transport close', 'connect']);
+    }
+});
+
+test('a drain between the probe and the upgrade ends the client where it is: on the WebSocket', async t => {
+    const hub = await startHub(t, { ...CONFIG, drain: { timeout: '60s' } }), engine = engineOf(hub, '/socket.io/');
+    const { sid } = await engine.open(), probe = engine.socket({ sid });
+    await probe.opened;
+    probe.send('2probe');
+    assert.equal(await probe.next(), '3probe');
+    await engine.post(sid, '40');
+    hub.signal('SIGTERM');
+    await hub.logged(/closing 1 sessions/);
+    probe.send('5');
+    assert.match(await probe.next(), /^40\{/);
+    assert.equal((await probe.closed).code, 1005);
+    assert.deepEqual(await hub.waitExit(), { code: 0, signal: null });
+});
 
 describe('killed between the store and the ack', { skip: !hasRedis && 'no redis-server' }, () => {
     for (const [way, transports] of Object.entries(WAYS))

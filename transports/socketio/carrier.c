@@ -151,6 +151,21 @@ static void switch_over(struct conn *c)
         engine_fault(c);
 }
 
+/* The session was closed after the client's last poll: what waits for it goes out beside the session. */
+static void last_words(struct conn *c)
+{
+    struct bytes frames = BYTES_INIT;
+    hb_str waiting = polling_take(c, SIZE_MAX, absent);
+    if (waiting.p)
+        to_frames(waiting, &frames);
+    if (frames.n > 0 && !frames.failed && !net_of(c)->out_failed(c->worker->out))
+        net_of(c)->stream_write(probe_of(c)->stream, frames.p, frames.n);
+    bytes_finish(&frames);
+    polling_trim(c->worker);
+    carrier_end_probe(c);
+    engine_end(c, HB_END_CLIENT, false);
+}
+
 static void probe_text(struct conn *c, struct link *link, hb_str text)
 {
     if (str_same(text, HB_STR("2probe"))) {
@@ -158,7 +173,10 @@ static void probe_text(struct conn *c, struct link *link, hb_str text)
         link_write(link, HB_STR("3probe"));
         polling_end(c, HB_STR("6")); /* at once, so that the client can go on */
     } else if (str_same(text, HB_STR("5")) && c->probing) {
-        switch_over(c);
+        if (c->closing)
+            last_words(c);
+        else
+            switch_over(c);
     } else {
         carrier_end_probe(c);
     }

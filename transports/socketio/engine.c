@@ -187,17 +187,17 @@ static void client_closes(struct conn *c)
 void engine_close(const hb_ctx *ctx, void *conn, int close_code, hb_str reason)
 {
     struct conn *c = conn;
-    bool fetched = polling_waits(c) || (c->polling && c->polling->post);
+    bool fetched = polling_waits(c);
     (void)ctx;
     engine_hold(c);
     sockets_ended(c); /* its client may be back before its last words are fetched */
     c->closing = true;
-    carrier_end_probe(c);
+    if (!c->probing) /* else the client may poll no more, and hears of the end only there */
+        carrier_end_probe(c);
     push_close(c, frame_close_code_valid((unsigned)close_code) ? (unsigned)close_code : CLOSE_NONE,
         reason);
     memset(c->at, 0, sizeof(c->at));
-    if (fetched)
-        polling_abandon(c, polling_take(c, SIZE_MAX, HB_STR("1")));
+    polling_abandon(c, fetched ? polling_take(c, SIZE_MAX, HB_STR("1")) : absent);
     if (c->link)
         arm(c);
     else /* not within the host's own closing */
