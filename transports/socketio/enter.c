@@ -12,6 +12,7 @@
 #include "ops.h"
 #include "recover.h"
 #include "space.h"
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -508,7 +509,7 @@ void enter_replied(struct conn *c, const hb_event *ev)
 
 static struct socket *create_socket(hb_str space)
 {
-    struct socket *s = calloc(1, sizeof(*s) + space.n);
+    struct socket *s = calloc(1, offsetof(struct socket, space) + space.n); /* at least "/" */
     if (!s)
         return NULL;
     s->n_space = (uint8_t)space.n;
