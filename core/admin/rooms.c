@@ -178,10 +178,10 @@ static void on_history(const struct history_result *r, void *arg)
 void admin_room_history(struct admin_call *call)
 {
     hb_str since = page_query(call, "since");
-    struct asking *a = ask(call, page_read_limit);
+    struct asking *a = NULL;
     if (!since.p)
         since = page_query(call, "cursor");
-    if (a)
+    if ((a = ask(call, page_read_limit))) /* when not, the request is answered and gone */
         history_from_anywhere(call->control->hub, (hb_str){a->room, a->n_room}, since, a->page.limit,
             call->control->index, on_history, a);
 }

@@ -97,3 +97,106 @@ test('a stranger gets one answer on a connection, however many requests come', a
     await until(() => b.answer.match(/HTTP\/1\.1 200/g)?.length === 50, 'an admin to get all fifty');
 });
 
+/* ---- mutated requests ---- */
+
+const SEED = Number(process.env.HUBBUB_SEED) || 20_240_607;
+const REQUESTS = 3000;
+const LANES = 8;
+
+// xorshift32: the same requests for the same seed.
+function randomOf(seed) {
+    let state = seed | 0 || 1;
+    const below = n => {
+        state ^= state << 13;
+        state ^= state >>> 17;
+        state ^= state << 5;
+        return (state >>> 0) % n;
+    };
+    return { below, pick: list => list[below(list.length)] };
+}
+
+const METHODS = ['GET', 'GET', 'HEAD', 'POST', 'POST', 'DELETE', 'PUT', 'OPTIONS', 'TRACE', 'get', 'G\u0001T', 'X'.repeat(300)];
+const PATHS = ['/', '/healthz', '/readyz', '/metrics', '/alerts', '/app.js', '/api/v1/stats', '/api/v1/nodes',
+    '/api/v1/plugins', '/api/v1/rooms', '/api/v1/rooms/r', '/api/v1/rooms/r/presence', '/api/v1/rooms/r/history',
+    '/api/v1/rooms/r/members', '/api/v1/sessions', '/api/v1/sessions/x', '/api/v1/users/u/sessions',
+    '/api/v1/publish', '/api/v1/broadcast', '/api/v1/revocations', '*', 'http://a/b', ''];
+const PIECES = ['%00', '%2', '%zz', '%2f', '%2e%2e', '//', '/../', '%ff%fe', '%c0%af', '\u00e9', '%25', '@', ';', '#', '\u007f', '\t'];
+const QUERIES = ['', '', '?limit=1', '?limit=0', '?limit=-1', '?limit=99999999999999999999', '?limit', '?cursor=0.0',
+    '?cursor=1.4294967296', '?cursor=%', '?cursor=..', '?limit=1&limit=2', `?${'&'.repeat(500)}`, '?=&=', '?limit=%31'];
+const HEADERS = ['Content-Type: application/json', 'Content-Type: text/plain', 'Host: 127.0.0.1', 'Host:', 'Origin: null',
+    'Origin: http://evil.example', 'Authorization: Bearer', 'Authorization: \u00ff', 'Transfer-Encoding: chunked',
+    'Transfer-Encoding: gzip, chunked', 'Content-Length: -1', 'Content-Length: 99999999999999999999', 'Expect: 100-continue',
+    'Upgrade: websocket\r\nConnection: Upgrade', ' folded', 'No colon', `X: ${'y'.repeat(9000)}`, ': nameless', 'Range: bytes=0-1'];
+const BODIES = ['', '{}', '[]', 'null', '{"room":"r","data":1}', '[{"room":"r","data":1}]', '{"user":"u","data":{"a":[1,2]}}',
+    '{"room":"r","data":1,"key":"k"}', '{"event":"e","data":"\\ud800"}', '{"user":"u","issued_before":1e400}',
+    '{"session":"s"}', '{"jti":"j"}', '"'.repeat(99), '['.repeat(3000), '{"room":"r","room":"s","data":1}', '\u0000\u00ff'];
+
+function mutate(r, text) {
+    const at = r.below(text.length + 1);
+    const kind = r.below(4);
+    if (kind === 0)
+        return text.slice(0, at) + r.pick(PIECES) + text.slice(at);
+    if (kind === 1)
+        return text.slice(0, at) + text.slice(at + 1 + r.below(3));
+    if (kind === 2)
+        return text.slice(0, at) + String.fromCharCode(r.below(256)) + text.slice(at + 1);
+    return text + text.slice(at);
+}
+
+function hostileRequest(r) {
+    const sometimes = text => (r.below(3) ? text : mutate(r, text));
+    const body = sometimes(r.pick(BODIES));
+    const headers = ['Host: 127.0.0.1', 'Content-Type: application/json', 'Connection: close'];
+    if (body)
+        headers.push(`Content-Length: ${r.below(8) ? body.length : r.below(200)}`);
+    for (let n = r.below(3); n > 0; n--)
+        headers.splice(r.below(headers.length + 1), 0, sometimes(r.pick(HEADERS)));
+    const head = `${r.pick(METHODS)} ${sometimes(r.pick(PATHS))}${sometimes(r.pick(QUERIES))} HTTP/1.${r.below(20) ? 1 : 0}`;
+    return r.below(10) ? `${head}\r\n${headers.join('\r\n')}\r\n\r\n${body}` : mutate(r, `${head}\r\n${headers.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** All that is answered until the server closes; our side says at once that no more comes. */
+function ask(hub, request) {
+    return within(new Promise(done => {
+        const socket = connectTcp(hub.adminPort, '127.0.0.1');
+        let answer = '';
+        socket.setEncoding('latin1');
+        socket.on('data', text => { answer += text; });
+        socket.on('error', () => {});
+        socket.on('close', () => done(answer));
+        socket.end(Buffer.from(request, 'latin1'));
+    }), `an end to ${JSON.stringify(request.slice(0, 300))}`);
+}
+
+function judge(request, answer) {
+    const says = `${JSON.stringify(request.slice(0, 500))} → ${answer.slice(0, 300)}`;
+    if (!answer)
+        return;
+    const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1]);
+    assert.ok(status === 100 || (status >= 200 && status < 500) || status === 503, says);
+    const [head, body = ''] = answer.split(/\r\n\r\n(.*)/s);
+    if (status >= 400 && body && /application\/json/i.test(head))
+        assert.ok(JSON.parse(body).error?.code, says);
+}
+
+test(`${REQUESTS} mutated requests get a proper answer or none, and harm nothing (HUBBUB_SEED=${SEED})`, async t => {
+    const hub = await startHub(t);
+    const member = await connect(hub);
+    await member.join('untouched');
+    const r = randomOf(SEED);
+    let left = REQUESTS, answered = 0;
+    const lane = async () => {
+        while (left-- > 0) {
+            const request = hostileRequest(r);
+            const answer = await ask(hub, request);
+            judge(request, answer);
+            answered += answer ? 1 : 0;
+        }
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
+    assert.ok(answered > REQUESTS / 2, `only ${answered} were answered`);
+    assert.equal((await hub.publish({ room: 'untouched', event: 'after', data: 1 })).status, 200);
+    await until(async () => (await member.nextMessage('untouched')).event === 'after', 'the member to get it');
+    const { json } = await hub.admin('/api/v1/stats');
+    assert.equal(json.sessions, 1, JSON.stringify(json).slice(0, 300));
+});
