@@ -155,7 +155,9 @@ static void answer(const char *expect, const char *bytes, size_t n)
 
 static size_t put_string(char *out, const char *bytes, size_t n)
 {
-    return (size_t)sprintf(out, "$%zu\r\n%.*s\r\n", n, (int)n, bytes); /* text only */
+    char *end = mempcpy(out + sprintf(out, "$%zu\r\n", n), bytes, n);
+    memcpy(end, "\r\n", 2);
+    return (size_t)(end + 2 - out);
 }
 
 static size_t entry_bytes(char *out, const char *data, uint64_t worker, uint64_t count)
