@@ -3,6 +3,11 @@
 
 enum { RINGS_MAX = 1000 }; /* at one time; the rest in the next turn of the loop */
 
+static bool is_before(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b) < 0;
+}
+
 static void put(struct alarms *all, uint32_t i, struct alarm *a)
 {
     all->heap[i] = a;
@@ -11,7 +16,7 @@ static void put(struct alarms *all, uint32_t i, struct alarm *a)
 
 static void sift_up(struct alarms *all, uint32_t i, struct alarm *a)
 {
-    while (i > 0 && all->heap[(i - 1) / 2]->due_ms > a->due_ms) {
+    while (i > 0 && is_before(a->due_ms, all->heap[(i - 1) / 2]->due_ms)) {
         put(all, i, all->heap[(i - 1) / 2]);
         i = (i - 1) / 2;
     }
@@ -21,9 +26,9 @@ static void sift_up(struct alarms *all, uint32_t i, struct alarm *a)
 static void sift_down(struct alarms *all, uint32_t i, struct alarm *a)
 {
     for (uint32_t child; (child = 2 * i + 1) < all->n; i = child) {
-        if (child + 1 < all->n && all->heap[child + 1]->due_ms < all->heap[child]->due_ms)
+        if (child + 1 < all->n && is_before(all->heap[child + 1]->due_ms, all->heap[child]->due_ms))
             child++;
-        if (all->heap[child]->due_ms >= a->due_ms)
+        if (!is_before(all->heap[child]->due_ms, a->due_ms))
             break;
         put(all, i, all->heap[child]);
     }
@@ -32,7 +37,7 @@ static void sift_down(struct alarms *all, uint32_t i, struct alarm *a)
 
 static void place(struct alarms *all, uint32_t i, struct alarm *a)
 {
-    if (i > 0 && all->heap[(i - 1) / 2]->due_ms > a->due_ms)
+    if (i > 0 && is_before(a->due_ms, all->heap[(i - 1) / 2]->due_ms))
         sift_up(all, i, a);
     else
         sift_down(all, i, a);
@@ -52,14 +57,19 @@ static void take_out(struct alarms *all, struct alarm *a)
     }
 }
 
-/* The host's timer is left early rather than moved: most deadlines are moved away before they come. */
+/* The host's timer is left early rather than moved: most deadlines are moved away before they come.
+ */
 static void arm(struct alarms *all)
 {
-    uint64_t first = all->n ? all->heap[0]->due_ms : 0, now = all->ctx->host->now_ms();
-    if (!first || (all->timer_at && all->timer_at <= first))
+    if (!all->n)
         return;
-    all->timer_at = first;
-    all->ctx->host->timer_set(all->ctx, &all->timer, first > now ? first - now : 0);
+    uint64_t now = all->ctx->host->now_ms();
+    uint32_t first = all->heap[0]->due_ms,
+             after = is_before((uint32_t)now, first) ? first - (uint32_t)now : 0;
+    if (all->timer_at && all->timer_at <= now + after)
+        return;
+    all->timer_at = now + after;
+    all->ctx->host->timer_set(all->ctx, &all->timer, after);
 }
 
 static void on_time(const hb_ctx *ctx, hb_timer *t)
@@ -67,7 +77,8 @@ static void on_time(const hb_ctx *ctx, hb_timer *t)
     struct alarms *all = t->owner;
     uint64_t now = ctx->host->now_ms();
     all->timer_at = 0;
-    for (int i = 0; i < RINGS_MAX && all->n > 0 && all->heap[0]->due_ms <= now; i++) {
+    for (int i = 0; i < RINGS_MAX && all->n > 0 && !is_before((uint32_t)now, all->heap[0]->due_ms);
+         i++) {
         struct alarm *a = all->heap[0];
         take_out(all, a);
         all->ring(a);
@@ -99,7 +110,7 @@ static bool grow(struct alarms *all)
 
 bool alarm_set(struct alarms *all, struct alarm *a, uint64_t due_ms)
 {
-    a->due_ms = due_ms;
+    a->due_ms = (uint32_t)due_ms;
     if (a->index) {
         place(all, a->index - 1, a);
     } else {
@@ -109,6 +120,11 @@ bool alarm_set(struct alarms *all, struct alarm *a, uint64_t due_ms)
     }
     arm(all);
     return true;
+}
+
+bool alarm_is_set_to(const struct alarm *a, uint64_t due_ms)
+{
+    return a->index && a->due_ms == (uint32_t)due_ms;
 }
 
 void alarm_unset(struct alarms *all, struct alarm *a)

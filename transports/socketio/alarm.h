@@ -8,8 +8,8 @@
 #include <hubbub/plugin.h>
 
 struct alarm {
-    uint64_t due_ms;
-    uint32_t index; /* in the heap, + 1; 0: not set */
+    uint32_t due_ms; /* the low half of the host's clock: deadlines lie within a day of each other */
+    uint32_t index;  /* in the heap, + 1; 0: not set */
 };
 
 struct alarms {
@@ -23,8 +23,9 @@ struct alarms {
 
 void alarms_init(struct alarms *all, const hb_ctx *ctx, void (*ring)(struct alarm *a));
 void alarms_finish(struct alarms *all);
-/* Set, or move. False: memory is out, and it is not set. */
+/* Set, or move, to ms of the host's clock. False: memory is out, and it is not set. */
 bool alarm_set(struct alarms *all, struct alarm *a, uint64_t due_ms);
+bool alarm_is_set_to(const struct alarm *a, uint64_t due_ms);
 void alarm_unset(struct alarms *all, struct alarm *a); /* harmless when it is not set */
 
 #endif

@@ -68,8 +68,7 @@ static void arm(struct conn *c)
         return;
     }
     uint64_t due = c->worker->ctx->host->now_ms() + (is_before(first, from) ? 0 : first - from);
-    if ((!c->alarm.index || c->alarm.due_ms != due) &&
-        !alarm_set(&c->worker->alarms, &c->alarm, due))
+    if (!alarm_is_set_to(&c->alarm, due) && !alarm_set(&c->worker->alarms, &c->alarm, due))
         engine_fault(c); /* without a heartbeat it would stay for ever */
 }
 

@@ -63,7 +63,7 @@ struct sockets {
     struct partial *partial;   /* a packet whose attachments are still to come */
     struct entered *entered;   /* namespaces of which the modules don't know yet */
     struct place *own;         /* its user's own room */
-    uint64_t next_ack;
+    uint32_t next_ack;
     uint16_t n_pending, n_sockets, n_waiting;
     uint16_t numbers;          /* socket ids given out */
     bool waits_for_token, started;
