@@ -316,6 +316,32 @@ static void verify_texts(const hb_node *map, const char *what, struct errors *er
             errors_at(errors, node_item(map, i), "'%s': expected a text", what);
 }
 
+/* A name as Prometheus and its Alertmanager take it; what begins with two lines is theirs. */
+static bool is_label(hb_str name)
+{
+    if (name.n == 0 || isdigit((unsigned char)name.p[0]) || str_starts(name, HB_STR("__")))
+        return false;
+    for (size_t i = 0; i < name.n; i++)
+        if (!isalnum((unsigned char)name.p[i]) && name.p[i] != '_')
+            return false;
+    return true;
+}
+
+static void verify_labels(const hb_node *labels, struct errors *errors)
+{
+    verify_texts(labels, "labels", errors);
+    if (!labels || labels->kind != NODE_MAP || labels->broken)
+        return;
+    for (size_t i = 0; i < labels->n; i++) {
+        hb_str name = node_text(node_key(labels, i));
+        if (!is_label(name))
+            errors_at(errors, node_key(labels, i),
+                "'labels': a label's name has letters, digits and _, and begins with no digit and no '__'");
+        else if (str_eq(name, HB_STR("alertname")))
+            errors_at(errors, node_key(labels, i), "'labels': 'alertname' is what 'alert' says");
+    }
+}
+
 static void verify_condition(struct config_alert *a, struct errors *errors)
 {
     bool spike = given(a->node, "spike"), rate = given(a->node, "rate");
@@ -391,7 +417,7 @@ static void verify_alerts(struct config *c, struct errors *errors)
         if (!a->node)
             continue;
         verify_condition(a, errors);
-        verify_texts(a->labels, "labels", errors);
+        verify_labels(a->labels, errors);
         verify_texts(a->annotations, "annotations", errors);
         verify_metric(a, "metric", a->metric, errors);
         verify_metric(a, "of", a->of, errors);

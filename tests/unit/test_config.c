@@ -374,6 +374,14 @@ TEST(alert_rules_have_one_condition)
     CHECK_INT(alert("rate: 1m, spike: {}")->kind, ALERT_SPIKE);
     refuses("alerts: {rules: [{alert: A, metric: m, above: 1, labels: [a]}]}\n",
         "1:58: 'labels': expected a map, 'name: value'");
+    for (const char *const *name = (const char *const[]){"a-b", "1a", "__a", "é", NULL}; *name; name++) {
+        char text[128];
+        snprintf(text, sizeof(text), "alerts: {rules: [{alert: A, metric: m, above: 1, labels: {%s: x}}]}\n", *name);
+        refuses(text,
+            "1:59: 'labels': a label's name has letters, digits and _, and begins with no digit and no '__'");
+    }
+    refuses("alerts: {rules: [{alert: A, metric: m, above: 1, labels: {alertname: x}}]}\n",
+        "1:59: 'labels': 'alertname' is what 'alert' says");
 }
 
 TEST(alerts_are_told_to_urls)
