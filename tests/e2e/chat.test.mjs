@@ -149,7 +149,7 @@ test('what is written offline is sent later; what was missed for good is said', 
     const page = await visit(t, mock);
     mock.publish('lobby', 'before');
     await shows(page, ['before']);
-    mock.answer = { status: 503, retryAfter: 2 };
+    mock.answer = { status: 503, retryAfter: 60 }; // it does not come back by itself meanwhile
     mock.cut();
     await page.waitForSelector('#banner:not([hidden])');
     await say(page, 'from offline');
