@@ -8,8 +8,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-process.env.HUBBUB_LAUNCH = 'taskset -c 0';
-process.env.HUBBUB_WORKERS = '1';
+const { median, withCleanup } = await import('./rig.mjs'); // first: it says how servers are started
 const { startCluster, startRedis } = await import('../e2e/lib/redis.mjs');
 const { buildDir, startHub } = await import('../e2e/lib/server.mjs');
 
@@ -20,7 +19,6 @@ const CONFIG = { rooms: [{ match: '*', join: 'anyone', publish: 'anyone', histor
     limits: { connections: 5000, connections_per_ip: 5000 } };
 const NO_HISTORY = { ...CONFIG, rooms: [{ match: '*', join: 'anyone', publish: 'anyone' }] };
 
-const median = list => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 const run = promisify(execFile);
 
 async function measured(cpu, name, ...args) {
@@ -32,17 +30,6 @@ async function measured(cpu, name, ...args) {
 const load = (hubs, redis, ...more) => measured(1, 'bench_load', '--port', hubs.map(hub => hub.port), '--pid',
     [...hubs, ...redis ? [redis.process] : []].map(one => one.pid), '--seconds', SECONDS, '--window', IN_FLIGHT,
     '--size', DATA_BYTES, ...more);
-
-/** Runs `body` with what it must clean up registered on a stand-in for a test. */
-async function withCleanup(body) {
-    const tasks = [];
-    try {
-        return await body({ name: 'bench', after: task => tasks.push(task) });
-    } finally {
-        for (const task of tasks.reverse())
-            await task();
-    }
-}
 
 async function pinnedRedis(t) {
     const redis = await startRedis(t);
