@@ -78,6 +78,8 @@ static uint32_t receivers;           /* of each message */
 static uint32_t arrived[WINDOW_MAX]; /* members that have message seq, by seq % WINDOW_MAX */
 static uint64_t sent_ns[WINDOW_MAX];
 static uint64_t latency_sum_ns, latency_max_ns;
+static float *latencies_us; /* of every message, until the last member had it */
+static size_t latency_size;
 
 __attribute__((format(printf, 1, 2))) static _Noreturn void die(const char *fmt, ...)
 {
@@ -191,6 +193,30 @@ static void fill_window(void)
     }
 }
 
+static void note_latency(uint64_t ns)
+{
+    if (done == latency_size) {
+        latency_size = latency_size ? latency_size * 2 : 4096;
+        if (!(latencies_us = realloc(latencies_us, latency_size * sizeof(*latencies_us))))
+            die("no memory");
+    }
+    latencies_us[done++] = (float)(ns / 1e3);
+    latency_sum_ns += ns;
+    latency_max_ns = ns > latency_max_ns ? ns : latency_max_ns;
+}
+
+static int rising(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static double latency_quantile_us(double q)
+{
+    qsort(latencies_us, done, sizeof(*latencies_us), rising);
+    return done ? latencies_us[(size_t)((double)(done - 1) * q)] : 0;
+}
+
 static void deliver(struct connection *c, const char *digits, size_t bytes)
 {
     char number[13] = "";
@@ -205,10 +231,7 @@ static void deliver(struct connection *c, const char *digits, size_t bytes)
     int slot = seq % WINDOW_MAX;
     if (++arrived[slot] < receivers)
         return;
-    uint64_t took = now_ns() - sent_ns[slot];
-    latency_sum_ns += took;
-    latency_max_ns = took > latency_max_ns ? took : latency_max_ns;
-    done++;
+    note_latency(now_ns() - sent_ns[slot]);
 }
 
 static void become_ready(struct connection *c)
@@ -527,11 +550,12 @@ static void run_load(void)
     for (int i = 0; i < options.pid_count; i++)
         precise[i] = cpu_ns(options.pids[i]) - precise[i];
     printf("{\"deliveries\":%llu,\"messages\":%llu,\"bytes\":%llu,\"seconds\":%.3f,"
-           "\"user\":%.2f,\"system\":%.2f,\"lastMeanUs\":%.1f,\"lastMaxUs\":%.1f,\"cpuUs\":[",
+           "\"user\":%.2f,\"system\":%.2f,\"lastMeanUs\":%.1f,\"lastP50Us\":%.1f,"
+           "\"lastP99Us\":%.1f,\"lastMaxUs\":%.1f,\"cpuUs\":[",
         (unsigned long long)deliveries, (unsigned long long)done,
         (unsigned long long)delivered_bytes, seconds, after.user - before.user,
         after.system - before.system, done ? latency_sum_ns / 1e3 / done : 0.0,
-        latency_max_ns / 1e3);
+        latency_quantile_us(0.5), latency_quantile_us(0.99), latency_max_ns / 1e3);
     for (int i = 0; i < options.pid_count; i++)
         printf("%s%.1f", i ? "," : "", precise[i] / 1e3);
     printf("]}\n");

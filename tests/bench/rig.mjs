@@ -61,7 +61,8 @@ export async function startOther(t, command, args) {
 
 export const benchProgram = name => join(buildDir, 'tests', 'bench', name);
 
-function load(args) {
+/** The load generator at work: `output` has what it printed, `ended` resolves when it ends well. */
+export function load(args) {
     const child = spawn('taskset', ['-c', '1', benchProgram('bench_load'), ...args.map(String)],
         { stdio: ['pipe', 'pipe', 'inherit'] });
     child.output = '';
