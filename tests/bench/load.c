@@ -6,13 +6,15 @@
  *
  *     load --port P[,P…] [--raw] [--socketio] [--path /hub/ws] [--members N] [--tokens FILE]
  * [--per-room K]
- *          [--rooms R] [--window W] [--seconds S] [--size BYTES] [--pid SERVER[,PID…]] [--idle]
+ *          [--rooms R] [--window W] [--seconds S] [--size BYTES] [--pid SERVER[,PID…]] [--spin]
+ *          [--idle]
  *
  * --raw: against baseline_fanout. --socketio: Socket.IO packets instead of hubbub's own ops.
  * --tokens: a line each, taken in turn. --per-room: members i*K to i*K+K-1 share room "bench-i"
  * (default: all in "bench-0"). --rooms: messages go to rooms "bench-0" to "bench-(R-1)" in turn
  * (default 1). Several ports: members take them in turn, each has a publisher, each room's messages
  * come from one of them.
+ * --spin: never sleeps, so that no send of the server has to wake it up.
  * --idle: publishes nothing; says "ready" when all have joined and keeps the connections until
  * stdin ends.
  */
@@ -61,7 +63,7 @@ static struct {
     int members, window, seconds, size, per_room, rooms;
     long ports[SERVERS_MAX], pids[SERVERS_MAX];
     int port_count, pid_count;
-    bool raw, idle, socketio;
+    bool raw, idle, socketio, spin;
     const char *path;
 } options = {
     .members = 1000, .rooms = 1, .window = 1, .seconds = 5, .size = 128, .path = "/hub/ws"};
@@ -276,8 +278,8 @@ static void enter(struct connection *c)
 {
     char packet[8192];
     const char *token = token_of(c);
-    int n = snprintf(packet, sizeof(packet), "40%s%s%s", token ? "{\"token\":\"" : "", token ? token : "",
-        token ? "\"}" : "");
+    int n = snprintf(packet, sizeof(packet), "40%s%s%s", token ? "{\"token\":\"" : "",
+        token ? token : "", token ? "\"}" : "");
     send_frame(c, 1, packet, n);
 }
 
@@ -454,11 +456,25 @@ static void open_connection(struct connection *c)
         die("epoll_ctl: %s", strerror(errno));
 }
 
+/* What happened, none after STALL_MS. By --spin it does not sleep meanwhile: a send to a reader
+ * that sleeps wakes it up at the sender's cost, and the slower a server is the more of its sends
+ * do. */
+static int wait_events(struct epoll_event *events)
+{
+    if (!options.spin)
+        return epoll_wait(epoll_fd, events, EVENTS, STALL_MS);
+    uint64_t end = now_ns() + STALL_MS * 1000000ull;
+    int n;
+    while ((n = epoll_wait(epoll_fd, events, EVENTS, 0)) == 0 && now_ns() < end)
+        ;
+    return n;
+}
+
 /* One turn of the loop; false when nothing happened for STALL_MS. */
 static bool turn(void)
 {
     struct epoll_event events[EVENTS];
-    int n = epoll_wait(epoll_fd, events, EVENTS, STALL_MS);
+    int n = wait_events(events);
     for (int i = 0; i < n; i++) {
         struct connection *c = events[i].data.ptr;
         if (c->state == CONNECTING)
@@ -611,7 +627,8 @@ static void read_options(int argc, char **argv)
         {"members", 1, NULL, 'n'}, {"tokens", 1, NULL, 't'}, {"per-room", 1, NULL, 'k'},
         {"window", 1, NULL, 'w'}, {"seconds", 1, NULL, 's'}, {"size", 1, NULL, 'b'},
         {"pid", 1, NULL, 'i'}, {"rooms", 1, NULL, 'R'}, {"raw", 0, NULL, 'r'},
-        {"socketio", 0, NULL, 'S'}, {"idle", 0, NULL, 'I'}, {NULL, 0, NULL, 0}};
+        {"socketio", 0, NULL, 'S'}, {"idle", 0, NULL, 'I'}, {"spin", 0, NULL, 'N'},
+        {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
         switch (c) {
         case 'p':
@@ -652,6 +669,9 @@ static void read_options(int argc, char **argv)
             break;
         case 'I':
             options.idle = true;
+            break;
+        case 'N':
+            options.spin = true;
             break;
         default:
             exit(2);

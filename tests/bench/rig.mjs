@@ -74,10 +74,11 @@ export function load(args) {
     return child;
 }
 
-/** What a delivery cost: CPU µs (user, total), deliveries a second, µs until the last member has it. */
+/** The load never sleeps: clients of other machines don't have to be woken up by the server either.
+ *  What a delivery cost: CPU µs (user, total), deliveries a second, µs until the last member has it. */
 export async function fanout(server, window, ...more) {
     const child = load(['--port', server.port, '--pid', server.pid, '--members', MEMBERS, '--window', window,
-        '--seconds', SECONDS, ...more]);
+        '--seconds', SECONDS, '--spin', ...more]);
     await child.ended;
     const result = JSON.parse(child.output);
     const perDelivery = seconds => seconds * 1e6 / result.deliveries;
