@@ -10,54 +10,57 @@
 
 enum {
     TICK_MS = 1000,
-    PROCESS_TICKS = 15,  /* the process's own numbers cost more */
-    REMIND_TICKS = 60,   /* Alertmanager forgets what it is not told again */
-    RULES_MAX = 256,
+    PROCESS_TICKS = 15,          /* the process's own numbers cost more */
+    REMIND_TICKS = 60,           /* Alertmanager forgets what it is not told again */
+    RULES_MAX = ALERTS_MAX + 16, /* and those that are built in */
 };
 
 static struct {
     struct shard *control;
     const struct config *config;
-    struct config *defaults;     /* owned: the built-in rules */
-    struct rule *rules;          /* owned */
-    struct reading **readings;   /* owned: those of the rules */
+    struct config *defaults;   /* owned: the built-in rules */
+    struct rule *rules;        /* owned */
+    struct reading **readings; /* owned: those of the rules */
     size_t n, n_readings;
     struct timer timer;
     uint64_t ticks;
-    bool fresh;                  /* rules came that have read nothing yet */
+    bool fresh; /* rules came that have read nothing yet */
 } alerts;
 
-/* --- telling -------------------------------------------------------------------------------------- */
+/* --- telling
+ * -------------------------------------------------------------------------------------- */
 
-static void send_state(const struct config_notify *to, const struct rule *r)
+/* A target that was away hears of each alert once that it fired and once that it is over, as these
+ * stand last: what would come before is of no use to anybody any more. */
+static void put_kind(struct buf *out, const struct config_notify *to, const struct rule *r)
 {
-    struct buf body = BUF_INIT;
-    buf_lit(&body, "{\"status\":\"success\",\"data\":{\"alerts\":[");
-    alerts_text_state(&body, r, alerts.config->node);
-    buf_lit(&body, "]}}");
-    notify_send(str_of(to->webhook), buf_view(&body));
-    buf_finish(&body);
+    buf_lit(out, r->state == RULE_FIRING ? "firing " : "resolved ");
+    buf_lit(out, to->format == NOTIFY_JSON ? "json " : "alertmanager ");
+    buf_lit(out, r->config->alert);
 }
 
-static void send_manager(const struct config_notify *to, const struct rule *r)
+static void tell_one(const struct config_notify *to, const struct rule *r)
 {
-    struct buf body = BUF_INIT;
-    buf_char(&body, '[');
-    alerts_text_manager(&body, r, alerts.config, clock_wall_ms());
-    buf_char(&body, ']');
-    notify_send(str_of(to->webhook), buf_view(&body));
+    struct buf body = BUF_INIT, kind = BUF_INIT;
+    put_kind(&kind, to, r);
+    if (to->format == NOTIFY_JSON) {
+        buf_lit(&body, "{\"status\":\"success\",\"data\":{\"alerts\":[");
+        alerts_text_state(&body, r, alerts.config->node);
+        buf_lit(&body, "]}}");
+    } else {
+        buf_char(&body, '[');
+        alerts_text_manager(&body, r, alerts.config, clock_wall_ms());
+        buf_char(&body, ']');
+    }
+    notify_send(str_of(to->webhook), buf_view(&kind), buf_view(&body));
     buf_finish(&body);
+    buf_finish(&kind);
 }
 
 static void tell(const struct rule *r)
 {
-    for (size_t i = 0; i < alerts.config->notify.n; i++) {
-        const struct config_notify *to = &alerts.config->notify.items[i];
-        if (to->format == NOTIFY_JSON)
-            send_state(to, r);
-        else
-            send_manager(to, r);
-    }
+    for (size_t i = 0; i < alerts.config->notify.n; i++)
+        tell_one(&alerts.config->notify.items[i], r);
 }
 
 static void remind(void)
@@ -66,7 +69,7 @@ static void remind(void)
         for (size_t k = 0; k < alerts.n; k++)
             if (alerts.config->notify.items[i].format == NOTIFY_ALERTMANAGER &&
                 alerts.rules[k].state == RULE_FIRING)
-                send_manager(&alerts.config->notify.items[i], &alerts.rules[k]);
+                tell_one(&alerts.config->notify.items[i], &alerts.rules[k]);
 }
 
 static void tell_log(const struct rule *r, bool firing)
@@ -83,7 +86,8 @@ static void on_change(const struct rule *r, enum rule_change change)
     tell(r);
 }
 
-/* --- looking -------------------------------------------------------------------------------------- */
+/* --- looking
+ * -------------------------------------------------------------------------------------- */
 
 static void look(void)
 {
@@ -110,7 +114,8 @@ static void on_tick(struct timer *t)
     timer_set(&alerts.control->wheel, t, clock_mono_ms() + TICK_MS);
 }
 
-/* --- rules ---------------------------------------------------------------------------------------- */
+/* --- rules
+ * ---------------------------------------------------------------------------------------- */
 
 static bool is_replaced(const struct config *by, const struct config_alert *a)
 {
@@ -120,7 +125,8 @@ static bool is_replaced(const struct config *by, const struct config_alert *a)
     return false;
 }
 
-static size_t add_rules(struct rule *to, size_t n, const struct config *from, const struct config *by)
+static size_t add_rules(
+    struct rule *to, size_t n, const struct config *from, const struct config *by)
 {
     for (size_t i = 0; i < from->alerts.n && n < RULES_MAX; i++)
         if (!by || !is_replaced(by, &from->alerts.items[i]))
@@ -172,8 +178,6 @@ void alerts_use(struct shard *control, const struct config *config)
     struct config *defaults = alerts_default(config);
     struct rule *rules = mem_zalloc(RULES_MAX * sizeof(*rules));
     size_t n = add_rules(rules, 0, config, NULL);
-    if (n < config->alerts.n)
-        log_write(LOG_WARN, "alerts", "only the first %d rules are looked at", RULES_MAX);
     if (config->alert_defaults)
         n = add_rules(rules, n, defaults, config);
     inherit(rules, n);
@@ -206,7 +210,8 @@ void alerts_finish(void)
     notify_finish();
 }
 
-/* --- showing -------------------------------------------------------------------------------------- */
+/* --- showing
+ * -------------------------------------------------------------------------------------- */
 
 size_t alerts_count(enum rule_state state)
 {

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/str.h"
+#include "conf/config.h"
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,11 +13,12 @@
 #include <string.h>
 
 enum {
-    WAITING_MAX = 64,           /* messages of one target */
-    TARGETS_MAX = 16,
+    WAITING_MAX = 512,            /* messages of one target: two for each rule that there may be */
+    TARGETS_MAX = 2 * NOTIFY_MAX, /* those of the configuration before, too */
     TIMEOUT_MS = 10000,
-    RETRY_MS = 500, RETRY_MAX_MS = 30000,
-    LAST_MS = 2000,             /* for what waits when the process ends */
+    RETRY_MS = 500,
+    RETRY_MAX_MS = 30000,
+    LAST_MS = 2000, /* for what waits when the process ends */
     POLL_MS = 1000,
     ANSWER_MAX = 64 * 1024,
 };
@@ -25,16 +27,16 @@ enum {
 struct message {
     struct mail mail;
     struct list link;
-    bool last;                  /* none: end */
-    char *url;                  /* behind the body */
+    bool last;        /* none: end */
+    char *url, *kind; /* behind the body */
     size_t n_body;
     char body[];
 };
 
 struct target {
-    char *url;                  /* owned */
-    char shown[128];            /* scheme and host: what comes behind them may be a secret */
-    struct list waiting;        /* struct message */
+    char *url;           /* owned */
+    char shown[128];     /* scheme and host: what comes behind them may be a secret */
+    struct list waiting; /* struct message */
     size_t n_waiting;
     CURL *curl;
     bool busy, failing;
@@ -51,10 +53,11 @@ static struct {
     struct curl_slist *headers;
     struct target targets[TARGETS_MAX];
     int n_targets;
-    uint64_t end_ms;            /* 0: not ending */
+    uint64_t end_ms; /* 0: not ending */
 } notify;
 
-/* --- the thread: targets ------------------------------------------------------------------------- */
+/* --- the thread: targets -------------------------------------------------------------------------
+ */
 
 static size_t on_answer(char *bytes, size_t size, size_t n, void *arg)
 {
@@ -93,20 +96,33 @@ static void show(const char *url, char out[static 128])
     snprintf(out, 128, "%.*s%.*s", scheme, url, n, host);
 }
 
+/* Room for one more target: the place of one for which nothing waits, when all are taken. */
+static struct target *new_target(void)
+{
+    if (notify.n_targets < TARGETS_MAX)
+        return &notify.targets[notify.n_targets++];
+    for (int i = 0; i < TARGETS_MAX; i++)
+        if (list_empty(&notify.targets[i].waiting)) {
+            curl_easy_cleanup(notify.targets[i].curl);
+            free(notify.targets[i].url);
+            return &notify.targets[i];
+        }
+    return NULL;
+}
+
 static struct target *target_of(const char *url)
 {
     for (int i = 0; i < notify.n_targets; i++)
         if (strcmp(notify.targets[i].url, url) == 0)
             return &notify.targets[i];
-    if (notify.n_targets == TARGETS_MAX)
+    struct target *t = new_target();
+    if (!t)
         return NULL;
-    struct target *t = &notify.targets[notify.n_targets];
     *t = (struct target){.url = mem_strndup(url, strlen(url)), .curl = curl_easy_init()};
     CHECK_INVARIANT(t->curl);
     list_init(&t->waiting);
     show(url, t->shown);
     prepare(t);
-    notify.n_targets++;
     return t;
 }
 
@@ -120,6 +136,18 @@ static void drop(struct target *t, struct message *m)
     list_remove(&m->link);
     t->n_waiting--;
     free(m);
+}
+
+/* The other one of its kind that waits for this target, or NULL. What is on its way stays. */
+static struct message *same_kind(struct target *t, const struct message *m)
+{
+    list_for_each(item, &t->waiting)
+    {
+        struct message *other = list_entry(item, struct message, link);
+        if (other != m && strcmp(other->kind, m->kind) == 0 && !(t->busy && other == first(t)))
+            return other;
+    }
+    return NULL;
 }
 
 static void begin(struct target *t)
@@ -155,6 +183,8 @@ static void end(struct target *t, CURLcode rc)
     bool answered = rc == CURLE_OK || (rc == CURLE_WRITE_ERROR && status);
     if (!answered || status >= 500 || status == 429 || status == 408) {
         retry_later(t, answered ? why : t->error[0] ? t->error : curl_easy_strerror(rc));
+        if (same_kind(t, first(t)))
+            drop(t, first(t));
         return;
     }
     if (status >= 300)
@@ -166,7 +196,8 @@ static void end(struct target *t, CURLcode rc)
     drop(t, first(t));
 }
 
-/* --- the thread: its loop ------------------------------------------------------------------------ */
+/* --- the thread: its loop ------------------------------------------------------------------------
+ */
 
 static void on_mail(struct mail *mail, void *receiver)
 {
@@ -180,8 +211,12 @@ static void on_mail(struct mail *mail, void *receiver)
         free(m);
         return;
     }
+    struct message *before = same_kind(t, m);
+    if (before)
+        drop(t, before);
     if (t->n_waiting == WAITING_MAX) {
-        log_write(LOG_ERROR, "notify", "%s: more than %d messages wait; one is dropped", t->shown, WAITING_MAX);
+        log_write(LOG_ERROR, "notify", "%s: more than %d messages wait; one is dropped", t->shown,
+            WAITING_MAX);
         drop(t, t->busy ? list_entry(first(t)->link.next, struct message, link) : first(t));
     }
     list_push_back(&t->waiting, &m->link);
@@ -228,12 +263,17 @@ static void *run(void *arg)
     while (mailbox_drain(&notify.box, NULL), go_on()) {
         curl_multi_perform(notify.multi, &running);
         read_ends();
-        curl_multi_poll(notify.multi, NULL, 0, notify.end_ms ? 50 : running ? POLL_MS : RETRY_MS, NULL);
+        curl_multi_poll(notify.multi, NULL, 0,
+            notify.end_ms ? 50
+            : running     ? POLL_MS
+                          : RETRY_MS,
+            NULL);
     }
     return NULL;
 }
 
-/* --- the control thread --------------------------------------------------------------------------- */
+/* --- the control thread
+ * --------------------------------------------------------------------------- */
 
 static void wake(void *arg)
 {
@@ -259,9 +299,9 @@ static bool start(void)
     return true;
 }
 
-static void post(hb_str url, hb_str body, bool last)
+static void post(hb_str url, hb_str kind, hb_str body, bool last)
 {
-    struct message *m = mem_alloc(sizeof(*m) + body.n + url.n + 1);
+    struct message *m = mem_alloc(sizeof(*m) + body.n + url.n + 1 + kind.n + 1);
     memset(m, 0, sizeof(*m));
     list_init(&m->link);
     m->mail = (struct mail){.deliver = on_mail, .discard = discard};
@@ -271,13 +311,16 @@ static void post(hb_str url, hb_str body, bool last)
     memcpy(m->body, body.p ? body.p : "", body.n);
     memcpy(m->url, url.p ? url.p : "", url.n);
     m->url[url.n] = '\0';
+    m->kind = m->url + url.n + 1;
+    memcpy(m->kind, kind.p ? kind.p : "", kind.n);
+    m->kind[kind.n] = '\0';
     mailbox_post(&notify.box, &m->mail);
 }
 
-void notify_send(hb_str url, hb_str body)
+void notify_send(hb_str url, hb_str kind, hb_str body)
 {
     if (start())
-        post(url, body, false);
+        post(url, kind, body, false);
 }
 
 static void destroy(struct target *t)
@@ -294,7 +337,7 @@ void notify_finish(void)
 {
     if (!notify.started)
         return;
-    post(HB_STR(""), HB_STR(""), true);
+    post(HB_STR(""), HB_STR(""), HB_STR(""), true);
     pthread_join(notify.thread, NULL);
     mailbox_finish(&notify.box);
     for (int i = 0; i < notify.n_targets; i++)

@@ -1,6 +1,6 @@
 /* GET /api/v1/plugins: the modules that are loaded, transports included, and their hooks' times. */
 #include "admin/page.h"
-#include "admin/reading.h"
+#include "base/reading.h"
 #include "base/str.h"
 
 struct hooks {

@@ -5,7 +5,7 @@
 #ifndef ADMIN_RULE_H
 #define ADMIN_RULE_H
 
-#include "admin/reading.h"
+#include "base/reading.h"
 #include "admin/window.h"
 #include "conf/config.h"
 

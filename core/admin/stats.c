@@ -1,7 +1,7 @@
 /* GET /api/v1/stats and /nodes: this node in numbers. */
 #include "admin/alerts.h"
 #include "admin/page.h"
-#include "admin/reading.h"
+#include "base/reading.h"
 #include "admin/trend.h"
 #include "base/clock.h"
 #include "base/process.h"

@@ -1,5 +1,5 @@
 #include "admin/trend.h"
-#include "admin/reading.h"
+#include "base/reading.h"
 #include "base/clock.h"
 #include "server/server.h"
 #include <math.h>

@@ -5,6 +5,7 @@
 #include "conf/options.h"
 #include "plugin/check_host.h"
 #include "plugin/places.h"
+#include "server/series.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@ enum { FINE, FAILED, NOT_UNDERSTOOD, WORDS_MAX = 128 };
 struct line {
     const char *config; /* never NULL */
     bool config_given, help, version;
-    char **words;       /* what is left: the command and its arguments */
+    char **words; /* what is left: the command and its arguments */
     int n;
 };
 
@@ -93,6 +94,8 @@ static int check(const struct line *line)
         check_host_set_lenient(true);
     }
     open_view(&v, line->config);
+    if (v.config)
+        series_check_draft(v.config, v.modules, &v.errors);
     errors_print(&v.errors, stderr);
     int status = v.errors.fatal ? FAILED : FINE;
     if (status == FINE)
@@ -118,8 +121,8 @@ static int list(const struct line *line)
 /* ---- commands of modules ---- */
 
 /* The command of that name, and its module; NULL when there is none. */
-static const hb_command *find_command(const struct modules *m, const char *name,
-    const struct module **owner)
+static const hb_command *find_command(
+    const struct modules *m, const char *name, const struct module **owner)
 {
     for (size_t i = 0; m && i < m->n; i++)
         for (const hb_command *c = m->items[i]->m ? m->items[i]->m->commands : NULL; c && c->name;
@@ -145,12 +148,13 @@ static int unknown_word(const struct modules *m, const char *word)
     if (near)
         fprintf(stderr, "; did you mean '%s'?\n", near);
     else
-        fputs("; see hubbub --help. A plugin's commands are there when plugins.load names it\n", stderr);
+        fputs("; see hubbub --help. A plugin's commands are there when plugins.load names it\n",
+            stderr);
     return NOT_UNDERSTOOD;
 }
 
-static int run_command(const struct module *mod, const hb_command *command, struct line *line,
-    struct errors *errors)
+static int run_command(
+    const struct module *mod, const hb_command *command, struct line *line, struct errors *errors)
 {
     struct check_host host;
     check_host_init(&host, errors);

@@ -64,6 +64,8 @@ struct config_notify {
     const hb_node *node;
 };
 
+enum { NOTIFY_MAX = 16, ALERTS_MAX = 240 };
+
 enum config_alert_kind {
     ALERT_VALUE,             /* the metric itself */
     ALERT_RATE,              /* its growth per second over rate_ms */

@@ -79,7 +79,7 @@ static void verify_address(const char **address, const hb_node *where, struct er
 static bool takes(const struct config_listen *l, const char *address, int64_t port)
 {
     return l->node && l->port == port &&
-        (is_any(l->address) || is_any(address) || strcmp(l->address, address) == 0);
+           (is_any(l->address) || is_any(address) || strcmp(l->address, address) == 0);
 }
 
 static void verify_file(const char *path, const hb_node *where, struct errors *errors)
@@ -112,7 +112,8 @@ static void verify_listen(struct config *c, struct errors *errors)
         verify_tls(l, errors);
         if (l->proxy_protocol && c->trusted_proxies.n == 0)
             errors_at(errors, find(l->node, "proxy_protocol"),
-                "'proxy_protocol' needs 'trusted_proxies': its headers are believed from these only");
+                "'proxy_protocol' needs 'trusted_proxies': its headers are believed from these "
+                "only");
         for (size_t j = 0; j < i; j++)
             if (takes(&c->listen.items[j], l->address, l->port))
                 errors_at(errors, l->node, "another listener has this port already");
@@ -132,8 +133,8 @@ static void verify_proxies(struct raw_config *raw, struct errors *errors)
     c->trusted_proxies.items = arena_alloc(&c->arena, (n + 1) * sizeof(struct cidr));
     for (size_t i = 0; i < n; i++) {
         const hb_node *item = where->kind == NODE_LIST ? node_item(where, i) : where;
-        if (cidr_parse(raw->trusted_proxies.items[i].p,
-                &c->trusted_proxies.items[c->trusted_proxies.n]))
+        if (cidr_parse(
+                raw->trusted_proxies.items[i].p, &c->trusted_proxies.items[c->trusted_proxies.n]))
             c->trusted_proxies.n++;
         else
             errors_at(errors, item, "%s is no address or block such as 10.0.0.0/8",
@@ -148,7 +149,8 @@ static void verify_admin(struct config *c, struct errors *errors)
         return;
     verify_address(&c->admin.address, where, errors);
     if (!cidr_text_is_loopback(c->admin.address) && !*c->admin.token)
-        errors_at(errors, where, "'admin.address': on an address that is not loopback, "
+        errors_at(errors, where,
+            "'admin.address': on an address that is not loopback, "
             "'admin.token' is required");
     for (size_t i = 0; i < c->listen.n; i++)
         if (takes(&c->listen.items[i], c->admin.address, c->admin.port))
@@ -287,7 +289,9 @@ static void verify_rule(struct config_room *r, struct errors *errors)
 static void verify_rooms(struct config *c, struct errors *errors)
 {
     bool all = false;
-    c->user_rooms = (struct config_room){.match = "@*", .join = WHO_NOBODY, .publish = WHO_NOBODY,
+    c->user_rooms = (struct config_room){.match = "@*",
+        .join = WHO_NOBODY,
+        .publish = WHO_NOBODY,
         .history = {.messages = 100, .age_ms = 3600 * 1000, .bytes = 1 << 20},
         .node = find(c->root, "rooms")};
     for (size_t i = 0; i < c->rooms.n; i++) {
@@ -336,7 +340,8 @@ static void verify_labels(const hb_node *labels, struct errors *errors)
         hb_str name = node_text(node_key(labels, i));
         if (!is_label(name))
             errors_at(errors, node_key(labels, i),
-                "'labels': a label's name has letters, digits and _, and begins with no digit and no '__'");
+                "'labels': a label's name has letters, digits and _, and begins with no digit and "
+                "no '__'");
         else if (str_eq(name, HB_STR("alertname")))
             errors_at(errors, node_key(labels, i), "'labels': 'alertname' is what 'alert' says");
     }
@@ -349,8 +354,11 @@ static void verify_condition(struct config_alert *a, struct errors *errors)
     a->has_above = given(a->node, "above");
     a->has_below = given(a->node, "below");
     bool collapse = given(a->node, "collapse");
-    a->kind = spike ? ALERT_SPIKE : collapse ? ALERT_COLLAPSE : quantile ? ALERT_QUANTILE
-                                                              : rate ? ALERT_RATE : ALERT_VALUE;
+    a->kind = spike      ? ALERT_SPIKE
+              : collapse ? ALERT_COLLAPSE
+              : quantile ? ALERT_QUANTILE
+              : rate     ? ALERT_RATE
+                         : ALERT_VALUE;
     if (quantile + (spike || collapse || rate || given(a->node, "of")) > 1)
         errors_at(errors, a->node, "'quantile' goes with 'above' or 'below' only");
     else if (quantile != over)
@@ -387,12 +395,14 @@ static bool is_metric(const char *s)
     return strcmp(s, "}") == 0;
 }
 
-static void verify_metric(const struct config_alert *a, const char *key, const char *metric,
-    struct errors *errors)
+static void verify_metric(
+    const struct config_alert *a, const char *key, const char **metric, struct errors *errors)
 {
-    if (given(a->node, key) && !is_metric(metric))
-        errors_at(errors, find(a->node, key), "'%s': expected a metric, name or name{label=\"value\"}",
-            key);
+    if (!given(a->node, key) || is_metric(*metric))
+        return;
+    errors_at(
+        errors, find(a->node, key), "'%s': expected a metric, name or name{label=\"value\"}", key);
+    *metric = ""; /* whoever looks further sees what is well-formed */
 }
 
 static void verify_once(const struct config *c, size_t i, struct errors *errors)
@@ -405,6 +415,10 @@ static void verify_once(const struct config *c, size_t i, struct errors *errors)
 
 static void verify_alerts(struct config *c, struct errors *errors)
 {
+    if (c->notify.n > NOTIFY_MAX)
+        errors_at(errors, find(c->root, "alerts.notify"), "at most %d can be told", NOTIFY_MAX);
+    if (c->alerts.n > ALERTS_MAX)
+        errors_at(errors, find(c->root, "alerts.rules"), "at most %d rules", ALERTS_MAX);
     for (size_t i = 0; i < c->notify.n; i++) {
         const struct config_notify *n = &c->notify.items[i];
         hb_str url = str_of(n->webhook);
@@ -419,8 +433,8 @@ static void verify_alerts(struct config *c, struct errors *errors)
         verify_condition(a, errors);
         verify_labels(a->labels, errors);
         verify_texts(a->annotations, "annotations", errors);
-        verify_metric(a, "metric", a->metric, errors);
-        verify_metric(a, "of", a->of, errors);
+        verify_metric(a, "metric", &a->metric, errors);
+        verify_metric(a, "of", &a->of, errors);
         verify_once(c, i, errors);
     }
 }

@@ -49,8 +49,8 @@ static int open_socket(const char *address, int64_t port, int how)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (!(how & ALONE))
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&to, size) == 0
-        && (!(how & LISTEN) || listen(fd, BACKLOG) == 0))
+    if (bind(fd, (struct sockaddr *)&to, size) == 0 &&
+        (!(how & LISTEN) || listen(fd, BACKLOG) == 0))
         return fd;
     int why = errno;
     close(fd);
@@ -130,7 +130,8 @@ static void on_accept(h2o_socket_t *sock, const char *err);
 static void exhausted(struct listener *l)
 {
     struct worker *w = l->worker;
-    log_write(LOG_ERROR, "accept", "out of file descriptors: raise the limit of open files, or "
+    log_write(LOG_ERROR, "accept",
+        "out of file descriptors: raise the limit of open files, or "
         "lower limits.connections");
     close(w->reserve_fd);
     int fd = accept4(h2o_socket_get_fd(l->sock), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -160,8 +161,8 @@ static bool accept_one(struct listener *l)
     struct sockaddr_storage peer;
     socklen_t size = sizeof peer;
     memset(&peer, 0, sizeof peer);
-    int fd = accept4(h2o_socket_get_fd(l->sock), (struct sockaddr *)&peer, &size,
-        SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(
+        h2o_socket_get_fd(l->sock), (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         conn_accept(l, fd, &peer);
         return true;
@@ -210,7 +211,8 @@ void listen_open(struct worker *w)
 
 void listen_close(struct worker *w)
 {
-    timer_cancel(&w->shard.wheel, &w->resume);
+    if (w->n_listeners) /* else it was never opened: a start that failed */
+        timer_cancel(&w->shard.wheel, &w->resume);
     for (int i = 0; i < w->n_listeners; i++) {
         struct listener *l = &w->listeners[i];
         if (!l->sock)

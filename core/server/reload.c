@@ -7,6 +7,7 @@
 #include "conf/changes.h"
 #include "plugin/run.h"
 #include "server/control.h"
+#include "server/series.h"
 #include "server/system.h"
 #include "server/tls.h"
 #include "server/worker.h"
@@ -24,8 +25,8 @@ static struct {
 
 static void refuse(struct errors *errors, const struct config *next, const char *what)
 {
-    errors_add(errors, next->file, 0, 0, "%s can't change while it runs: that takes a restart",
-        what);
+    errors_add(
+        errors, next->file, 0, 0, "%s can't change while it runs: that takes a restart", what);
 }
 
 static bool same_listeners(const struct config *a, const struct config *b)
@@ -34,9 +35,9 @@ static bool same_listeners(const struct config *a, const struct config *b)
         return false;
     for (size_t i = 0; i < a->listen.n; i++) {
         const struct config_listen *x = &a->listen.items[i], *y = &b->listen.items[i];
-        if (strcmp(x->address, y->address) || x->port != y->port
-            || x->proxy_protocol != y->proxy_protocol
-            || !x->tls.certificate[0] != !y->tls.certificate[0])
+        if (strcmp(x->address, y->address) || x->port != y->port ||
+            x->proxy_protocol != y->proxy_protocol ||
+            !x->tls.certificate[0] != !y->tls.certificate[0])
             return false;
     }
     return true;
@@ -83,7 +84,8 @@ static void take(struct worker *w, void *arg)
     worker_call(s->workers[s->n_workers], on_taken, NULL);
 }
 
-static void note_changes(const struct config *before, const struct config *next, const struct tls_set *tls)
+static void note_changes(
+    const struct config *before, const struct config *next, const struct tls_set *tls)
 {
     struct buf *out = &under_way.changed;
     buf_finish(out);
@@ -128,6 +130,7 @@ bool reload_begin(struct server *s, struct errors *errors, struct buf *changed)
     bool ok = next != NULL;
     if (ok) {
         check_fixed(s->config, next, errors);
+        series_check_rules(next, s->metrics, NULL, errors);
         ok = modules_plan(s->modules, next, plan, errors) && errors->fatal == 0;
     }
     ok = ok && tls_load(next, &tls, errors);

@@ -9,6 +9,7 @@
 #include "server/host.h"
 #include "server/listen.h"
 #include "server/remote.h"
+#include "server/series.h"
 #include "server/site.h"
 #include "server/system.h"
 #include "server/tls.h"
@@ -32,9 +33,13 @@ void server_set_lifecycle(server_lifecycle_fn *changed)
 void server_status(struct server_status *out)
 {
     struct server *s = &server;
-    *out = (struct server_status){.state = server_state(), .n_workers = s->n_workers,
-        .connections = (size_t)atomic_load(&s->connections), .started_ms = s->started_ms,
-        .stuck_workers = s->stuck_workers, .config = s->config, .modules = s->modules,
+    *out = (struct server_status){.state = server_state(),
+        .n_workers = s->n_workers,
+        .connections = (size_t)atomic_load(&s->connections),
+        .started_ms = s->started_ms,
+        .stuck_workers = s->stuck_workers,
+        .config = s->config,
+        .modules = s->modules,
         .metrics = s->metrics};
 }
 
@@ -48,34 +53,8 @@ void server_drain(void)
 static void add_wires(struct hub *hub, unsigned module, const hb_transport *transport)
 {
     for (unsigned v = 0; v < transport->variants && hub->n_wires < WIRES_MAX; v++)
-        hub->wires[hub->n_wires++] = (struct wire){.transport = transport, .variant = v,
-            .module = module, .cursors = transport->cursors};
-}
-
-static void add_hook_metrics(struct metrics *m, struct module_ref *ref)
-{
-    const hb_hooks *h = ref->desc->hooks;
-    const struct {
-        bool has;
-        const char *name;
-    } hooks[HOOK_COUNT] = {
-        [HOOK_CONNECT] = {h->connect, "connect"},
-        [HOOK_JOIN] = {h->join, "join"},
-        [HOOK_PUBLISH] = {h->publish, "publish"},
-        [HOOK_CALL] = {h->call, "call"},
-        [HOOK_PRESENCE] = {h->presence, "presence"},
-        [HOOK_OPENED] = {h->opened, "opened"},
-        [HOOK_JOINED] = {h->joined, "joined"},
-        [HOOK_LEFT] = {h->left, "left"},
-        [HOOK_PUBLISHED] = {h->published, "published"},
-        [HOOK_CLOSED] = {h->closed, "closed"},
-        [HOOK_PRESENCE_CHANGED] = {h->presence_changed, "presence_changed"},
-        [HOOK_ENTERED] = {h->entered, "entered"},
-        [HOOK_AUTHENTICATED] = {h->authenticated, "authenticated"},
-    };
-    for (int i = 0; i < HOOK_COUNT; i++)
-        if (hooks[i].has)
-            ref->hook_seconds[i] = metrics_core_hook(m, ref->desc->name, hooks[i].name);
+        hub->wires[hub->n_wires++] = (struct wire){
+            .transport = transport, .variant = v, .module = module, .cursors = transport->cursors};
 }
 
 static void add_module(struct server *s, unsigned index)
@@ -86,14 +65,11 @@ static void add_module(struct server *s, unsigned index)
     *ref = (struct module_ref){.desc = desc, .slot = -1};
     if (desc->session_slot)
         ref->slot = (int)hub->n_slots++;
-    if (desc->transport) {
-        metrics_core_transport(s->metrics, desc->name, &ref->metrics);
+    series_register(s->metrics, ref);
+    if (desc->transport)
         add_wires(hub, index, desc->transport);
-    }
-    if (desc->hooks) {
-        add_hook_metrics(s->metrics, ref);
+    if (desc->hooks)
         hub->auth |= desc->hooks->auth;
-    }
     if (desc->backend)
         hub->backend = (int)index;
 }
@@ -101,8 +77,10 @@ static void add_module(struct server *s, unsigned index)
 static void make_hub(struct server *s)
 {
     struct hub *hub = &s->hub;
-    *hub = (struct hub){.n_workers = s->n_workers, .io = &host_io,
-        .session_ops = &session_ops, .host = &host_table,
+    *hub = (struct hub){.n_workers = s->n_workers,
+        .io = &host_io,
+        .session_ops = &session_ops,
+        .host = &host_table,
         .backend = -1};
     hub->n_modules = (unsigned)s->modules->n;
     for (unsigned i = 0; i < hub->n_modules; i++)
@@ -132,8 +110,8 @@ static bool load(struct server *s, const char *path)
     errors_init(&errors);
     s->config = s->first_config = config_load(path, &errors);
     if (s->config) {
-        log_configure((enum log_level)s->config->log.level,
-            s->config->log.format == LOG_FORMAT_JSON);
+        log_configure(
+            (enum log_level)s->config->log.level, s->config->log.format == LOG_FORMAT_JSON);
         s->modules = modules_load(s->config, &errors);
         if (tls_load(s->config, &tls, &errors))
             tls_use(&tls);
@@ -149,6 +127,14 @@ static bool init_modules(struct server *s)
     bool ok = modules_init(s->modules, &host_table, s->workers[s->n_workers]->shard.ctx, &errors);
     host_collect_errors(NULL);
     return say_errors(&errors) && ok;
+}
+
+static bool check_rules(const struct server *s)
+{
+    struct errors errors;
+    errors_init(&errors);
+    series_check_rules(s->config, s->metrics, NULL, &errors);
+    return say_errors(&errors);
 }
 
 static void open_listeners(struct worker *w, void *arg)
@@ -181,8 +167,8 @@ static void say_ready(const struct server *s)
             (long long)c->admin.port);
     say_modules(s, true, "transports");
     say_modules(s, false, "plugins");
-    log_write(LOG_INFO, "ready", "node=%s version=%s workers=%d", c->node, HB_VERSION,
-        s->n_workers);
+    log_write(
+        LOG_INFO, "ready", "node=%s version=%s workers=%d", c->node, HB_VERSION, s->n_workers);
 }
 
 static bool start_workers(struct server *s)
@@ -246,7 +232,7 @@ static bool serve(struct server *s)
     worker_open(control);
     bool ok = init_modules(s);
     if (ok) {
-        ok = start_workers(s);
+        ok = check_rules(s) && start_workers(s);
         if (ok) {
             if (s->lifecycle)
                 s->lifecycle(&control->shard, s->config, true);

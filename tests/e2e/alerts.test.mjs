@@ -99,18 +99,16 @@ test('rates, quantiles, ratios, spikes and collapses fire', async t => {
         { alert: 'Spike', metric: 'hubbub_connections', spike: { factor: 2, over: '3s', floor: 4 } },
         { alert: 'Collapse', metric: 'hubbub_connections', collapse: { factor: 0.5, over: '3s', floor: 2 } },
         { alert: 'Files', metric: 'process_open_fds', of: 'process_max_fds', above: 0 },
-        { alert: 'Missing', metric: 'hubbub_nothing', above: 0 },
     ]));
     const clients = [await connect(hub), await connect(hub)];
     await alertIs(hub, 'Files', 'firing');
-    await hub.logged(/Missing: there is no metric hubbub_nothing/);
     for (let i = 0; i < 10; i++)
         await clients[0].fails({ type: 'join', room: '' }, 'bad_request');
     await clients[0].join('room');
     await clients[0].publish('room', 1);
     await Promise.all(['Errors', 'Lost', 'Slow'].map(name => alertIs(hub, name, 'firing')));
     await until(async () => (await hub.admin('/api/v1/stats')).json.uptime_ms > 6000, 'the window to be full');
-    assert.deepEqual((await alertsOf(hub)).filter(({ labels }) => /Never|Missing|Spike|Collapse/.test(labels.alertname)), []);
+    assert.deepEqual((await alertsOf(hub)).filter(({ labels }) => /Never|Spike|Collapse/.test(labels.alertname)), []);
     for (let i = 0; i < 6; i++)
         clients.push(await connect(hub));
     await alertIs(hub, 'Spike', 'firing');
@@ -171,6 +169,50 @@ test('the built-in rules are quiet, may be replaced, and are checked with the fi
     assert.equal(code, 1);
     assert.match(stderr, /1:37: 'metric': expected a metric/);
     assert.match(stderr, /quantile/);
+});
+
+test('a rule on what does not exist is refused: by check, at the start, by a reload', async t => {
+    const rule = (metric, more = 'above: 1') => `{alert: 'a${metric.replaceAll('"', '')}', metric: '${metric}', ${more}}`;
+    const file = (...items) => `plugins: {load: [{rate-limit: {messages: {rate: 1/s, burst: 1}}}]}
+admin: {port: "\${ADMIN_PORT}"}
+listen: [{address: 127.0.0.1, port: "\${PORT}"}]
+node: n1
+alerts: {rules: [${items.join(', ')}]}\n`;
+    const fine = [rule('hubbub_connections{transport="sse"}'), rule('hubbub_rate_limit_evicted_total'), rule('process_open_fds'),
+        rule('hubbub_hook_seconds{plugin="rate-limit",hook="publish"}', 'quantile: 0.9, over: 1m, above: 1')];
+    const wrong = [[rule('hubbub_conections'), /no metric 'hubbub_conections'; did you mean 'hubbub_connections'\?/],
+        [rule('hubbub_rooms', 'of: hubbub_session, above: 1'), /'of': there is no metric 'hubbub_session'; did you mean 'hubbub_sessions'/],
+        [rule('hubbub_delivery_seconds_count'), /did you mean 'hubbub_delivery_seconds'/],
+        [rule('hubbub_connections{transport="carrier-pigeon"}'), /'hubbub_connections' never has the label transport="carrier-pigeon"/],
+        [rule('hubbub_nothing_of_the_kind_exists'), /there is no metric/],
+        [rule('hubbub_rooms', 'quantile: 0.5, over: 1m, above: 1'), /only histograms have quantiles/],
+        [rule('hubbub_rooms{'), /'metric': expected a metric/]];
+    const hub = await startHub(t, file(...fine));
+    const env = { PORT: String(hub.port), ADMIN_PORT: String(hub.adminPort) };
+    const path = join(hub.directory, 'tried.yaml');
+    const check = (...items) => {
+        writeFileSync(path, file(...items));
+        return runHub(['check', '-c', path], { env });
+    };
+    assert.equal((await check(...fine)).code, 0);
+    const { code, stderr } = await check(...wrong.map(([text]) => text));
+    assert.equal(code, 1);
+    for (const [, message] of wrong)
+        assert.match(stderr, message);
+    assert.match(stderr, /tried\.yaml:5:\d+: /);
+    const foreign = await check(rule('my_plugin_total'));
+    assert.match(foreign.stderr, /warning: .*'my_plugin_total' is no metric of the core/);
+    assert.equal(foreign.code, 0);
+
+    // What runs knows its plugins' metrics, too.
+    hub.configure(file(...fine, rule('hubbub_rate_limit_evictd_total')));
+    const answer = await hub.admin('/api/v1/reload', { method: 'POST', headers: { 'Content-Type': 'application/json' } });
+    assert.equal(answer.status, 400);
+    assert.match(answer.json.error.message, /did you mean 'hubbub_rate_limit_evicted_total'/);
+    await hub.stop();
+    const started = await runHub(['-c', hub.configFile], { env });
+    assert.equal(started.code, 1);
+    assert.match(started.stderr, /there is no metric 'hubbub_rate_limit_evictd_total'/);
 });
 
 test('a real Alertmanager hears of a connection spike, and of its end',

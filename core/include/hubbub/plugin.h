@@ -344,7 +344,8 @@ struct hb_host {
     void (*post)(const hb_ctx *ctx, int worker, void (*fn)(const hb_ctx *ctx, void *arg), void *arg);
     int (*workers)(void); /* [any] how many: they are 0..n-1 */
 
-    /* [c, in init] Metrics: name and help as in Prometheus; label is "name=\"value\"" or NULL. The
+    /* [c, in init] Metrics: name and help as in Prometheus, the name after "hubbub_" and the module's, so
+     * that alert rules on it pass `hubbub check`; label is "name=\"value\"" or NULL. The
      * series' number; 0: refused (a bad name, another kind under that name, too many), and counting
      * it is harmless. */
     int (*metric)(const hb_ctx *ctx, const char *name, const char *help, const char *label, bool counter);

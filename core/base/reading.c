@@ -1,4 +1,4 @@
-#include "admin/reading.h"
+#include "base/reading.h"
 #include "base/process.h"
 #include "base/str.h"
 #include <math.h>
@@ -16,9 +16,10 @@ void reading_init(struct reading *r, const char *metric)
         r->labels[r->n_labels++] = label;
 }
 
-/* Is this one of the sample's labels? Values hold no quotes but escaped ones. */
-static bool has_label(hb_str labels, hb_str wanted)
+/* Values hold no quotes but escaped ones. */
+bool reading_has_label(const struct metrics_sample *s, hb_str wanted)
 {
+    hb_str labels = str_of(s->labels);
     size_t at;
     while ((at = str_find(labels, wanted)) != SIZE_MAX) {
         bool begins = at == 0 || labels.p[at - 1] == ',';
@@ -29,12 +30,12 @@ static bool has_label(hb_str labels, hb_str wanted)
     return false;
 }
 
-static bool selects(const struct reading *r, const struct metrics_sample *s)
+bool reading_selects(const struct reading *r, const struct metrics_sample *s)
 {
     if (!str_eq(r->name, str_of(s->name)))
         return false;
     for (int i = 0; i < r->n_labels; i++)
-        if (!has_label(str_of(s->labels), r->labels[i]))
+        if (!reading_has_label(s, r->labels[i]))
             return false;
     return true;
 }
@@ -49,7 +50,7 @@ static void take(const struct metrics_sample *s, void *arg)
     const struct taking *t = arg;
     for (size_t i = 0; i < t->n; i++) {
         struct reading *r = t->items[i];
-        if (!selects(r, s))
+        if (!reading_selects(r, s))
             continue;
         r->found = true;
         r->kind = s->kind;
