@@ -297,6 +297,14 @@ static void observe_written(struct shard *s, const struct frame *f, uint64_t now
     metrics_observe(s->metrics, METRIC_DELIVERY, (now_us - f->received_us) * 1000, f->n_messages);
 }
 
+/* Give it what its own frames would have told of deliveries. */
+static void inherit(struct frame *rest, const struct frame *f)
+{
+    rest->n_messages += f->n_messages;
+    if (!rest->received_us)
+        rest->received_us = f->received_us;
+}
+
 /* What a short write left of a copy becomes one private frame at the head: the slots were filled and
  * positions moved, so it must go out exactly as it is. */
 static bool materialise(struct shard *s, struct outbox *o, const struct gather *g, size_t written)
@@ -305,8 +313,10 @@ static bool materialise(struct shard *s, struct outbox *o, const struct gather *
     if (!rest)
         return false;
     memcpy(rest->bytes, filled.bytes.p + written, rest->n);
-    for (uint32_t i = 0; i < g->frames; i++)
+    for (uint32_t i = 0; i < g->frames; i++) {
+        inherit(rest, at(o, 0));
         pop(s, o);
+    }
     if (o->cap == 0 && !grow(o)) {
         frame_unref(rest);
         return false;
@@ -352,18 +362,21 @@ static bool write_batch(struct shard *s, struct outbox *o)
     gather(s, o, &g);
     bool failed = g.copied && filled.bytes.failed;
     size_t n = failed ? 0 : s->hub->io->write(o->stream, g.iov, g.n_iov), before = o->bytes;
-    bool all = n == g.total && !failed;
+    bool all = n == g.total && !failed, kept = true;
     if (!g.copied) {
         consume(s, o, n);
     } else if (all) {
         consume_copied(s, o, g.frames);
-    } else if (!materialise(s, o, &g, n)) {
-        outbox_drop(s, o);
-        overflow(s, o);
+    } else {
+        kept = materialise(s, o, &g, n);
     }
     if (filled.bytes.cap > COPY_KEPT)
         buf_finish(&filled.bytes);
     metrics_add(s->metrics, METRIC_OUTBOX_BYTES, (int64_t)o->bytes - (int64_t)before);
+    if (!kept) {
+        outbox_drop(s, o);
+        overflow(s, o);
+    }
     if (!all)
         set_flag(s, o, OUTBOX_BLOCKED, true);
     return all;

@@ -100,6 +100,7 @@ struct hub {
     unsigned n_slots;         /* session slots in use */
     int backend;              /* index of the module with the backend role; -1: in-process */
     bool auth;                /* some module decides who may connect */
+    _Atomic int64_t n_rooms;  /* with a home on some worker */
 };
 
 /* Gives the one that it was in. */

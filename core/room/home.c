@@ -49,6 +49,7 @@ static void destroy(struct home *h)
     hs->backend->room_close(hs->ctx, h->state);
     map_remove(&hs->rooms, home_name(h));
     metrics_add(h->s->metrics, METRIC_ROOMS, -1);
+    atomic_fetch_sub_explicit(&h->s->hub->n_rooms, 1, memory_order_relaxed);
     free(h);
 }
 
@@ -359,7 +360,10 @@ static void run(struct home_req *req)
 static bool may_create(struct shard *s)
 {
     int64_t limit = s->config->limits.rooms;
-    return limit == 0 || (int64_t)s->homes->rooms.count < (limit + s->hub->n_workers - 1) / s->hub->n_workers;
+    if (atomic_fetch_add_explicit(&s->hub->n_rooms, 1, memory_order_relaxed) < limit || limit == 0)
+        return true;
+    atomic_fetch_sub_explicit(&s->hub->n_rooms, 1, memory_order_relaxed);
+    return false;
 }
 
 static void arrive(struct shard *s, struct home_req *req)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "router/op.h"
 #include "router/visit.h"
 #include <stdlib.h>
 #include <string.h>
@@ -204,9 +205,23 @@ static void deny(struct chain *c, hb_code code, hb_str message)
     c->done(c, HB_DENY);
 }
 
+/* A module's user becomes the name of a room, and is told to everybody. */
+static bool names_nobody(const struct chain *c, const hb_outcome *o)
+{
+    if (c->kind != HOOK_CONNECT || !o->user.p || op_room_name(o->user))
+        return false;
+    log_write(LOG_ERROR, "plugin", "%s names a user that can't be one",
+        c->s->hub->modules[c->next - 1].desc->name);
+    return true;
+}
+
 /* Go on with a verdict; true when the chain is over (and maybe freed). */
 static bool apply(struct chain *c, hb_verdict v)
 {
+    if (v == HB_ALLOW && names_nobody(c, scratch_of(c))) {
+        deny(c, HB_INTERNAL, HB_STR("The user's name can't be one"));
+        return true;
+    }
     if (v == HB_NEXT && !(c->kind == HOOK_PUBLISH && c->ev.publish.out.data.p))
         return false; /* who rewrites a publish need not have an opinion on it */
     merge(c, scratch_of(c));

@@ -73,9 +73,9 @@ static void refuse_method(struct request *r)
 {
     struct buf body = BUF_INIT;
     hb_header headers[] = {{HB_STR("allow"), HB_STR("GET, HEAD")},
-        {HB_STR("content-type"), HB_STR("application/json")}};
+        {HB_STR("content-type"), HB_STR("application/json")}, {HB_STR("cache-control"), HB_STR("no-store")}};
     request_error_body(&body, HB_METHOD_NOT_ALLOWED, HB_STR("This can only be read."));
-    request_respond(&r->pub, 405, headers, 2, buf_view(&body));
+    request_respond(&r->pub, 405, headers, 3, buf_view(&body));
     buf_finish(&body);
 }
 

@@ -126,13 +126,21 @@ static void set_expiry(struct session *ss)
         timer_set(&ss->s->wheel, &ss->auth->expiry, clock_mono_ms() + (uint64_t)(left_ms > 0 ? left_ms : 0));
 }
 
+/* What a module says: past the year 9999 is never, before 1970 has been. */
+static int64_t expiry_of(const hb_outcome *who)
+{
+    if (who->expires_at > 253402300799)
+        return 0;
+    return who->expires_at < 0 ? 1 : who->expires_at;
+}
+
 static void make_auth(struct session *ss, const hb_outcome *who)
 {
     struct rights *rights = rights_create(who->rights);
     if (!rights && !who->expires_at && !who->issued_at && !who->token_id.p)
         return;
     ss->auth = mem_zalloc(sizeof(*ss->auth));
-    *ss->auth = (struct session_auth){.session = ss, .expires_at = who->expires_at,
+    *ss->auth = (struct session_auth){.session = ss, .expires_at = expiry_of(who),
         .issued_at = who->issued_at, .rights = rights};
     if (who->token_id.p)
         ss->auth->token_id = mem_strndup(who->token_id.p, who->token_id.n);
@@ -334,14 +342,18 @@ void session_end(struct session *ss, hb_end why, bool at_once)
 static void beat(struct session *ss)
 {
     uint64_t now = clock_mono_ms(), interval = (uint64_t)ss->s->config->heartbeat.interval_ms;
-    uint64_t silence = (uint32_t)now - ss->last_seen_ms;
-    if (!session_transport(ss)->one_way && silence >= interval + (uint64_t)ss->s->config->heartbeat.timeout_ms) {
-        session_close(ss, 4009, HB_STR("heartbeat missed"), HB_END_HEARTBEAT);
-        return;
+    uint64_t silence = (uint32_t)now - ss->last_seen_ms, next = interval;
+    if (!session_transport(ss)->one_way && silence >= interval) { /* the ping before was not answered */
+        uint64_t timeout = (uint64_t)ss->s->config->heartbeat.timeout_ms;
+        if (silence >= interval + timeout) {
+            session_close(ss, 4009, HB_STR("heartbeat missed"), HB_END_HEARTBEAT);
+            return;
+        }
+        next = interval + timeout - silence < interval ? interval + timeout - silence : interval;
     }
     if (session_transport(ss)->heartbeat)
         session_transport(ss)->heartbeat(session_ctx(ss), ss->conn);
-    timer_set(&ss->s->wheel, &ss->timer, now + interval);
+    timer_set(&ss->s->wheel, &ss->timer, now + next);
 }
 
 static void on_timer(struct timer *t)

@@ -2,6 +2,8 @@
 #include "peek.h"
 #include <string.h>
 
+enum { RETRY_AFTER_MAX_MS = 24 * 60 * 60 * 1000 };
+
 static const char *const code_names[HB_CODE_COUNT] = {[HB_BAD_REQUEST] = "bad_request",
     [HB_UNAUTHORIZED] = "unauthorized",
     [HB_TOKEN_EXPIRED] = "token_expired",
@@ -34,14 +36,17 @@ static void read_error(hb_str error, struct answer *a)
         a->out.code = code;
     a->out.message = peek_string(peek_member(error, "message"), a->message, sizeof(a->message));
     if (peek_integer(peek_member(error, "retry_after"), &retry_after) && retry_after > 0)
-        a->out.retry_after_ms = retry_after;
+        a->out.retry_after_ms = retry_after < RETRY_AFTER_MAX_MS ? retry_after : RETRY_AFTER_MAX_MS;
 }
 
+/* Not empty, and without control characters: C0, DEL, C1. */
 static bool is_plain(hb_str s)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i], next = i + 1 < s.n ? (unsigned char)s.p[i + 1] : 0xff;
+        if (c < 0x20 || c == 0x7f || (c == 0xc2 && next < 0xa0))
             return false;
+    }
     return s.n > 0;
 }
 
@@ -54,19 +59,25 @@ static bool optional(hb_str value, char *buf, size_t size, hb_str *out)
     return out->p && is_plain(*out);
 }
 
+/* An optional time in seconds, up to the year 9999: past it it is a mistake, such as milliseconds. */
+static bool optional_time(hb_str value, int64_t *out)
+{
+    if (!value.p || peek_is_null(value))
+        return true;
+    return peek_integer(value, out) && *out >= 0 && *out <= 253402300799;
+}
+
 static bool read_who(hb_str body, struct answer *a)
 {
     hb_str rights = peek_member(body, "rights");
-    hb_str expires = peek_member(body, "expires_at"), issued = peek_member(body, "issued_at");
     if (!optional(peek_member(body, "user"), a->user, sizeof(a->user), &a->out.user) ||
         !optional(
             peek_member(body, "token_id"), a->token_id, sizeof(a->token_id), &a->out.token_id))
         return false;
     if (a->out.user.n && a->out.user.p[0] == '@') /* rooms that begin so are users' */
         return false;
-    if (expires.p && !peek_is_null(expires) && !peek_integer(expires, &a->out.expires_at))
-        return false;
-    if (issued.p && !peek_is_null(issued) && !peek_integer(issued, &a->out.issued_at))
+    if (!optional_time(peek_member(body, "expires_at"), &a->out.expires_at) ||
+        !optional_time(peek_member(body, "issued_at"), &a->out.issued_at))
         return false;
     if (!rights.p || peek_is_null(rights))
         return true;

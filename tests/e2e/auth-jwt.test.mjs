@@ -201,7 +201,7 @@ test('a JWKS URL is fetched by https, again for an unknown kid, and not for ever
     assert.equal((await refused(elsewhere, 503, { token: token(a, 'a') })).code, 'unavailable');
 });
 
-test('a JWKS URL that redirects, drips, or answers too much gives no keys', async t => {
+test('a JWKS URL that redirects, drips, breaks off, or answers too much or nonsense gives no keys', async t => {
     const own = ecKeys(), keys = JSON.stringify({ keys: [jwk(own.publicKey, 'a', 'ES256')] });
     let followed = 0;
     const target = await listen(t, createServer((request, response) => {
@@ -214,6 +214,18 @@ test('a JWKS URL that redirects, drips, or answers too much gives no keys', asyn
         large: response => response.end(`${keys}${' '.repeat(100_000)}`),
         error: response => response.writeHead(500).end(keys),
         html: response => response.end('<html>'),
+        truncated: response => {
+            response.writeHead(200, { 'Content-Length': keys.length }).write(keys.slice(0, -5));
+            setImmediate(() => response.socket.destroy());
+        },
+        endless: response => {
+            const timer = setInterval(() => response.write('x'.repeat(4096)), 1);
+            response.on('close', () => clearInterval(timer));
+        },
+        mute: () => {},
+        types: response => response.end('{"keys":{"0":[]},"kid":7}'),
+        nested: response => response.end('{"keys":'.repeat(2000)),
+        twice: response => response.end(keys.replace('{"keys"', '{"keys":[],"keys"')),
     };
     const port = await listen(t, createServer((request, response) => answers[request.url.slice(1)](response)));
     const token = mint({ sub: 'alice' }, { algorithm: 'ES256', key: own.privateKey, header: { kid: 'a' } });
@@ -223,6 +235,23 @@ test('a JWKS URL that redirects, drips, or answers too much gives no keys', asyn
         await hub.stop();
     }
     assert.equal(followed, 0);
+});
+
+test('keys of a set that are nonsense, or have the kid of another, take nothing from those that are sound', async t => {
+    const [a, b, other] = [ecKeys(), ecKeys(), ecKeys()];
+    const sound = jwk(a.publicKey, 'a', 'ES256');
+    const keys = [null, 7, [], {}, { kty: 'EC' }, { ...sound, kid: 7 }, { ...sound, kid: 'x', x: sound.y }, { ...sound, kid: 'y', alg: 'none' },
+        { kty: 'oct', kid: 'z', k: Buffer.from(SECRET).toString('base64url'), alg: 'HS256' },
+        sound, jwk(b.publicKey, 'twice', 'ES256'), jwk(other.publicKey, 'twice', 'ES256')];
+    const port = await listen(t, createServer((request, response) => response.end(JSON.stringify({ keys }))));
+    const hub = await startHub(t, config({ jwks: { url: `http://127.0.0.1:${port}/` } }));
+    const token = (own, kid) => mint({ sub: 'alice' }, { algorithm: 'ES256', key: own.privateKey, header: { kid } });
+    await connect(hub, { token: token(a, 'a') });
+    for (const own of [b, other])
+        await connect(hub, { token: token(own, 'twice') });
+    for (const [own, kid] of [[b, 'a'], [a, 'twice'], [a, 'x'], [a, 'y']])
+        await refused(hub, 401, { token: token(own, kid) });
+    await refused(hub, 401, { token: mint({ sub: 'alice' }, { header: { kid: 'z' } }) });
 });
 
 /* ---- The end of a token. */

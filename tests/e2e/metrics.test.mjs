@@ -194,6 +194,20 @@ test('a slow consumer: what waits, what is dropped', async t => {
     await becomes(hub, 'hubbub_outbox_bytes', {}, 0);
 });
 
+test('what had to wait for its reader is in the times of delivery, each message once', async t => {
+    const hub = await startHub(t, { rooms: ROOMS, limits: { outbox: '64MiB' } });
+    const writer = await connect(hub), count = 800;
+    const reader = await connectSse(hub, { rooms: ['room', 'other'] }); // its ids are its own
+    reader.pause();
+    await writer.join('room');
+    for (let i = 0; i < count; i++)
+        await writer.publish('room', 'x'.repeat(20_000), { echo: false });
+    assert.ok(await hub.metric('hubbub_outbox_bytes') > 0, 'nothing waits');
+    reader.resume();
+    await until(() => reader.messages('room').length === count, 'all messages');
+    await becomes(hub, 'hubbub_delivery_seconds_count', {}, count);
+});
+
 test('while it drains that is said, and newcomers are counted', async t => {
     const hub = await startHub(t, { drain: { timeout: '5s', delay: '1s' } });
     const { client } = await open(hub);

@@ -269,6 +269,85 @@ TEST(silence_past_the_timeout_closes_4009)
     pipeline_stop(p);
 }
 
+TEST(silence_is_measured_from_the_last_sign_of_life_not_from_a_ping)
+{
+    struct pipeline *p = pipeline_start("workers: 1\nheartbeat: {interval: 10s, timeout: 15s}\n", NULL);
+    for (int quiet_ms = 1000; quiet_ms < 10000; quiet_ms += 1000) {
+        struct client *a = client_open(p, 0, NULL, false);
+        pipeline_advance(p, (uint64_t)quiet_ms);
+        client_send(a, "{\"type\":\"ping\",\"id\":1}");
+        for (int ms = 0; ms < 24900; ms += 100)
+            pipeline_advance(p, 100);
+        CHECK_INT(a->close_code, 0);
+        pipeline_advance(p, 300);
+        CHECK_INT(a->close_code, 4009);
+    }
+    pipeline_stop(p);
+}
+
+TEST(the_limit_of_rooms_is_exact_whatever_workers_they_are_at_home_on)
+{
+    struct pipeline *p = pipeline_start("workers: 4\nlimits: {rooms: 2}\n"
+        "rooms: [{match: '*', join: anyone, publish: members}]\n", NULL);
+    struct client *a = client_open(p, 0, NULL, false);
+    char first[64], second[64];
+    snprintf(first, sizeof(first), "%s", pipeline_room(p, "a", 2));
+    snprintf(second, sizeof(second), "%s", pipeline_room(p, "b", 2));
+    join(a, first);
+    join(a, second);
+    client_send(a, "{\"type\":\"join\",\"id\":8,\"room\":\"c\"}");
+    CHECK(strstr(client_find(a, "\"id\":8"), "\"unavailable\""));
+    char leave[128];
+    snprintf(leave, sizeof(leave), "{\"type\":\"leave\",\"id\":9,\"room\":\"%s\"}", first);
+    client_send(a, leave);
+    pipeline_advance(p, 1000);
+    client_send(a, "{\"type\":\"join\",\"id\":10,\"room\":\"c\"}");
+    CHECK(strstr(client_find(a, "\"id\":10"), "\"ok\":true"));
+    pipeline_stop(p);
+}
+
+static hb_outcome said; /* by the hook below */
+
+static hb_verdict say_who(const hb_ctx *ctx, hb_connect *ev)
+{
+    uint32_t size = ev->out.size;
+    ev->out = said;
+    ev->out.size = size;
+    return HB_ALLOW;
+}
+
+TEST(a_module_that_names_a_user_that_can_not_be_one_lets_nobody_in)
+{
+    char longer[130] = "";
+    memset(longer, 'x', 129);
+    const char *const bad[] = {"", "@alice", "a\nb", "a\xc2\x85" "b", "\xff", longer};
+    hb_hooks hooks = {.size = sizeof(hb_hooks), .connect = say_who};
+    struct pipeline *p = pipeline_start(one, &hooks);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        said.user = (hb_str){bad[i], strlen(bad[i])};
+        CHECK_INT(client_open(p, 0, NULL, false)->refused, HB_INTERNAL);
+    }
+    said.user = HB_STR("al\xc3\xbc");
+    CHECK(client_open(p, 0, NULL, false)->opened);
+    said.user = (hb_str){NULL, 0};
+    pipeline_stop(p);
+}
+
+TEST(an_end_that_is_no_time_of_ours_is_never_or_now)
+{
+    hb_hooks hooks = {.size = sizeof(hb_hooks), .connect = say_who};
+    struct pipeline *p = pipeline_start(one, &hooks);
+    static const int64_t ends[][2] = {{0, 0}, {INT64_MAX, 0}, {INT64_MAX / 1000, 0}, {INT64_MIN, 4001}, {-1, 4001}, {1, 4001}};
+    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+        said.expires_at = ends[i][0];
+        struct client *a = client_open(p, 0, NULL, false);
+        pipeline_advance(p, 10);
+        CHECK_INT(a->close_code, ends[i][1]);
+    }
+    said.expires_at = 0;
+    pipeline_stop(p);
+}
+
 TEST(fifty_faulty_ops_in_a_row_close_1008)
 {
     struct pipeline *p = pipeline_start(one, NULL);

@@ -231,6 +231,10 @@ TEST(an_answer_to_connect_that_makes_no_sense_is_a_fault)
     CHECK(!reads(KIND_CONNECT, 200, "{\"allow\":true,\"user\":\"\"}"));
     CHECK(!reads(KIND_CONNECT, 200, "{\"allow\":true,\"user\":\"@alice\"}"));
     CHECK(!reads(KIND_CONNECT, 200, "{\"allow\":true,\"user\":\"a\\nb\"}"));
+    CHECK(!reads(KIND_CONNECT, 200, "{\"allow\":true,\"user\":\"a\\u0085b\"}"));
+    CHECK(!reads(KIND_CONNECT, 200, "{\"allow\":true,\"expires_at\":1700000000000}"));
+    CHECK(!reads(KIND_CONNECT, 200, "{\"allow\":true,\"expires_at\":9223372036854775807}"));
+    CHECK(!reads(KIND_CONNECT, 200, "{\"allow\":true,\"expires_at\":-1}"));
     CHECK(!reads(KIND_CONNECT, 200, "{\"allow\":true,\"user\":\"alice\",\"rights\":\"all\"}"));
     CHECK(!reads(
         KIND_CONNECT, 200, "{\"allow\":true,\"user\":\"alice\",\"expires_at\":\"tomorrow\"}"));

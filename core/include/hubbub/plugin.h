@@ -87,9 +87,10 @@ typedef struct hb_outcome {
     hb_str message;          /* with DENY: a sentence for a person, no secrets */
     int64_t retry_after_ms;  /* with HB_RATE_LIMITED and HB_UNAVAILABLE; 0: none */
     /* connect and refresh: who this is */
-    hb_str user;             /* absent: anonymous */
+    hb_str user;             /* absent: anonymous. 1 to 128 bytes of UTF-8 without control characters, not
+                              * beginning with '@'; any other is denied as HB_INTERNAL and logged */
     hb_str rights;           /* the claim `hubbub` as JSON text: {"join":[…],"publish":[…]}; absent: none */
-    int64_t expires_at;      /* seconds since 1970; 0: never */
+    int64_t expires_at;      /* seconds since 1970; 0, and past the year 9999: never */
     int64_t issued_at;       /* seconds since 1970; 0: unknown */
     hb_str token_id;         /* jti; absent: none */
     /* publish: the data to use instead (JSON text), with NEXT too; call: the reply (JSON text) */
