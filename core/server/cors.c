@@ -32,17 +32,19 @@ void cors_put_headers(h2o_req_t *req)
     request_put_header(req, "access-control-expose-headers", HB_STR("Retry-After"));
 }
 
+/* Whatever headers the page asks for: what is checked is its origin. */
 void cors_preflight(hb_request *req)
 {
-    static const hb_header headers[] = {
+    hb_str asked = request_header(req, HB_STR("access-control-request-headers"));
+    const hb_header headers[] = {
         {HB_STR("allow"), HB_STR("GET, POST, DELETE, OPTIONS")},
         {HB_STR("access-control-allow-methods"), HB_STR("GET, POST, DELETE, OPTIONS")},
-        {HB_STR("access-control-allow-headers"), HB_STR("Authorization, Cache-Control, "
-            "Content-Type, Hub-Ticket, Last-Event-ID, X-Requested-With")},
         {HB_STR("access-control-max-age"), HB_STR("600")},
         {HB_STR("vary"), HB_STR("Access-Control-Request-Method, Access-Control-Request-Headers")},
+        {HB_STR("access-control-allow-headers"), asked},
     };
-    request_respond(req, 204, headers, sizeof headers / sizeof headers[0], HB_STR(""));
+    const size_t n = sizeof headers / sizeof headers[0];
+    request_respond(req, 204, headers, asked.p ? n : n - 1, HB_STR(""));
 }
 
 /* ---- h2o's own errors, told in the protocol's form ---- */

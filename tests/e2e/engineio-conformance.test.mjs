@@ -135,6 +135,7 @@ describe('more', () => {
             'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'x-app' } });
         assert.equal(preflight.status, 204);
         assert.match(preflight.headers['access-control-allow-methods'], /POST/);
+        assert.equal(preflight.headers['access-control-allow-headers'], 'x-app'); // the client's extraHeaders
     });
     test('a POST past max_payload is refused and the session stays', async () => {
         const { sid } = await engine.open();
@@ -178,6 +179,25 @@ describe('more', () => {
         await within(socket.closed, 'the end of the probe');
         await engine.post(sid, '4hello');
         assert.equal((await engine.poll(sid)).text, '4hello');
+    });
+    test('an upgrade without a probe is one; the poll that waits ends with a noop', async () => {
+        const { sid } = await engine.open();
+        const poll = engine.poll(sid);
+        const socket = engine.socket({ sid });
+        await socket.opened;
+        socket.send('5');
+        socket.send('4hello');
+        assert.match((await poll).text, /^(6|2)$/); // a ping may be due
+        assert.equal(await socket.nextPacket(), '4hello');
+        socket.close();
+    });
+    test('of the subprotocols that a client offers the first is taken, but no credential', async () => {
+        for (const [offered, taken] of [[['a', 'b'], 'a'], [['hubbub.bearer.secret', 'b'], 'b'], [['c'], 'c']]) {
+            const socket = engine.socket({}, offered);
+            assert.match(await socket.next(), /^0/);
+            assert.equal(socket.socket.protocol, taken);
+            socket.close();
+        }
     });
     test('a WebSocket ping is a pong, not a heartbeat', async () => {
         const socket = engine.socket();

@@ -158,6 +158,14 @@ describe('message', () => {
             socket.send(packet);
             await closes(socket, packet);
         });
+    test('who polls only later gets what waited, then the close', async () => {
+        const { sid } = await engine.open();
+        await engine.post(sid, '40');
+        await engine.post(sid, '421["x",1]');
+        assert.equal((await engine.post(sid, '42{}')).text, 'ok');
+        assert.match((await engine.poll(sid)).text, /^40\{.*431\[1\].*1$/s);
+        assert.equal((await engine.poll(sid)).status, 400);
+    });
     test('a text amidst attachments closes the connection', async () => {
         const socket = await connected();
         socket.send('451-["a",{"_placeholder":true,"num":0}]');

@@ -109,6 +109,16 @@ describe('users', () => {
         assert.deepEqual(rest, { userId: 'bob', roomId: room, data: [1, 'two'] });
     });
 
+    test('text that was cut in the middle of a character arrives, without that half', async t => {
+        const alice = await as(t, 'alice');
+        const room = `room-${++rooms}`;
+        await join(alice, room);
+        await publish(alice, room, { text: 'a😀'.slice(0, 2) });
+        await publish(alice, room, { text: '😀'.slice(1), bytes: Buffer.from([1]) });
+        await receives(alice, 'message', 2);
+        assert.deepEqual(texts(alice), ['a\ufffd', '\ufffd']);
+    });
+
     test('reserved names close the connection', async t => {
         const alice = await as(t, 'alice', { transports: ['websocket'] });
         alice.io.engine.write('2["disconnect","spoofed"]');

@@ -145,7 +145,20 @@ TEST(violations_are_found)
             unit_fail(__FILE__, __LINE__, "%s was taken for a packet", bad[i]);
 }
 
-TEST(what_is_too_deep_or_half_a_character_is_a_packet_to_be_refused)
+TEST(halves_of_characters_are_mended_and_nothing_else)
+{
+    static const char *const cases[][2] = {{"[\"a\"]", "[\"a\"]"}, {"\"\\ud83d\"", "\"\\ufffd\""},
+        {"{\"\\udead\":\"\\\\ud83d\\ud83d\\ude00\\uD83Dx\"}", "{\"\\ufffd\":\"\\\\ud83d\\ud83d\\ude00\\ufffdx\"}"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bytes b = BYTES_INIT;
+        jtext_mend(str_of(cases[i][0]), &b);
+        CHECK_STR(bytes_view(&b), cases[i][1]);
+        CHECK_INT(check(cases[i][1]), JTEXT_OK);
+        bytes_finish(&b);
+    }
+}
+
+TEST(what_is_too_deep_is_refused_and_half_a_character_is_to_be_mended)
 {
     char text[300] = "2[\"a\",";
     size_t n = strlen(text);
@@ -155,7 +168,7 @@ TEST(what_is_too_deep_or_half_a_character_is_a_packet_to_be_refused)
     CHECK(packet_parse((hb_str){text, n + 141}, &p));
     CHECK(p.refused);
     CHECK(packet_parse(HB_STR("2[\"a\",\"\\ud800\"]"), &p));
-    CHECK(p.refused);
+    CHECK(!p.refused && p.halves);
 }
 
 static void check_head(enum packet_type type, unsigned attachments, const char *space, const uint64_t *id, const char *want)

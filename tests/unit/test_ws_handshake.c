@@ -98,6 +98,9 @@ TEST(the_subprotocol_is_chosen_only_when_offered)
 TEST(a_token_may_be_brought_as_a_subprotocol)
 {
     CHECK_STR(handshake_token(HB_STR("hubbub.v1, hubbub.bearer.eyJ.abc-_.x ,other")), "eyJ.abc-_.x");
+    CHECK_STR(handshake_offer(HB_STR("hubbub.bearer.x , , chat, other")), "chat");
+    CHECK(!handshake_offer(HB_STR("hubbub.bearer.x")).p);
+    CHECK(!handshake_offer((hb_str){NULL, 0}).p);
     CHECK(!handshake_token(HB_STR("hubbub.v1, hubbub.bearer.")).p);
     CHECK(!handshake_token((hb_str){NULL, 0}).p);
 }

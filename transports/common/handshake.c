@@ -106,12 +106,27 @@ bool handshake_subprotocol(hb_str protocol)
     return false;
 }
 
+static bool is_credential(hb_str element)
+{
+    const size_t prefix = strlen(HANDSHAKE_BEARER);
+    return element.n > prefix && memcmp(element.p, HANDSHAKE_BEARER, prefix) == 0;
+}
+
+hb_str handshake_offer(hb_str protocol)
+{
+    hb_str element;
+    while (next_element(&protocol, ',', &element))
+        if (element.n > 0 && !is_credential(element))
+            return element;
+    return (hb_str){NULL, 0};
+}
+
 hb_str handshake_token(hb_str protocol)
 {
     const size_t prefix = strlen(HANDSHAKE_BEARER);
     hb_str element;
     while (next_element(&protocol, ',', &element))
-        if (element.n > prefix && memcmp(element.p, HANDSHAKE_BEARER, prefix) == 0)
+        if (is_credential(element))
             return (hb_str){element.p + prefix, element.n - prefix};
     return (hb_str){NULL, 0};
 }

@@ -33,6 +33,9 @@ bool handshake_wanted(const struct handshake_request *r);
 /* Was the subprotocol hubbub.v1 offered? */
 bool handshake_subprotocol(hb_str protocol);
 
+/* The first subprotocol offered that is no credential; absent: none. Of the bytes of `protocol`. */
+hb_str handshake_offer(hb_str protocol);
+
 /* The token of the first hubbub.bearer.<token> offered; absent: none. */
 hb_str handshake_token(hb_str protocol);
 

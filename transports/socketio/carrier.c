@@ -138,7 +138,10 @@ static void switch_over(struct conn *c)
         to_frames(waiting, &frames);
     bool lost = frames.failed || net_of(c)->out_failed(c->worker->out);
     polling_trim(c->worker);
-    polling_refuse(c);
+    if (c->probing)
+        polling_refuse(c);
+    else
+        polling_end(c, HB_STR("6"));
     attach(c);
     if (!c->polling->post) {
         free(c->polling);
@@ -172,7 +175,7 @@ static void probe_text(struct conn *c, struct link *link, hb_str text)
         c->probing = true;
         link_write(link, HB_STR("3probe"));
         polling_end(c, HB_STR("6")); /* at once, so that the client can go on */
-    } else if (str_same(text, HB_STR("5")) && c->probing) {
+    } else if (payload_packet(text).type == ENGINE_UPGRADE) {
         if (c->closing)
             last_words(c);
         else

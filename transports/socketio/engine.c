@@ -155,7 +155,7 @@ static void push_close(struct conn *c, unsigned code, hb_str reason)
 }
 
 /* A close frame, or `1` for the poll that waits. */
-void engine_hang_up(struct conn *c, unsigned code, hb_end why)
+static void hang_up(struct conn *c, unsigned code, hb_end why)
 {
     engine_hold(c);
     push_close(c, code, absent);
@@ -164,10 +164,24 @@ void engine_hang_up(struct conn *c, unsigned code, hb_end why)
     engine_release(c);
 }
 
+void engine_hang_up(struct conn *c, unsigned code, hb_end why)
+{
+    if (why == HB_END_ERROR && c->session && !c->link && !polling_waits(c)) /* it polls in a moment */
+        net_of(c)->close(c->session, CLOSE_NORMAL, absent, why);
+    else
+        hang_up(c, code, why);
+}
+
 void engine_fault(struct conn *c)
 {
     if (!c->closing && !c->over)
         engine_hang_up(c, CLOSE_NONE, HB_END_ERROR);
+}
+
+void engine_violated(struct conn *c)
+{
+    if (!c->closing && !c->over)
+        hang_up(c, CLOSE_NONE, HB_END_ERROR);
 }
 
 /* The client's `1`. The poll that it may have open ends by `6`; it may also be on its way still. */
@@ -322,7 +336,7 @@ static void on_base64(struct conn *c, hb_str base64)
     if (bytes_unbase64(&raw, base64))
         on_bytes(c, bytes_view(&raw));
     else
-        engine_fault(c);
+        engine_violated(c);
     bytes_finish(&raw);
 }
 
@@ -351,7 +365,7 @@ void engine_deal_with(struct conn *c, const struct engine_packet *p)
         break;
     case ENGINE_PING: /* the server's to send */
     case ENGINE_FAULT:
-        engine_fault(c);
+        engine_violated(c);
         break;
     default:
         break;

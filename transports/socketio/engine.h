@@ -86,8 +86,10 @@ bool engine_is_full(const struct conn *c);
 void engine_resume(struct conn *c);  /* ops came back: read on */
 void engine_entered(struct conn *c); /* a namespace: no connect time-out any more */
 
-void engine_fault(struct conn *c);   /* a violation: the connection closes */
-void engine_hang_up(struct conn *c, unsigned code, hb_end why); /* the last word is ours */
+/* The last word is ours: who does not poll just now gets what waits, and that, by its next poll. */
+void engine_hang_up(struct conn *c, unsigned code, hb_end why);
+void engine_fault(struct conn *c);    /* a violation of Socket.IO, or no memory: the same */
+void engine_violated(struct conn *c); /* of Engine.IO: at once */
 void engine_end(struct conn *c, hb_end why, bool at_once);
 
 /* The transport's callbacks. */

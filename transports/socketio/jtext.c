@@ -329,6 +329,21 @@ static size_t unescape(const char **p, const char *end, char *out)
     return put_utf8(is_high(unit) || is_low(unit) ? 0xfffd : (uint32_t)unit, out);
 }
 
+void jtext_mend(hb_str text, struct bytes *out)
+{
+    const char *p = text.p, *end = text.p + text.n, *from = p;
+    while ((p = memchr(p, '\\', (size_t)(end - p)))) {
+        const char *escape = p++;
+        char utf8[4];
+        if (unescape(&p, end, utf8) != 3 || memcmp(utf8, "\xef\xbf\xbd", 3) != 0)
+            continue;
+        bytes_append(out, from, (size_t)(escape - from));
+        BYTES_LIT(out, "\\ufffd");
+        from = p;
+    }
+    bytes_append(out, from, (size_t)(end - from));
+}
+
 bool jtext_key_is(hb_str raw, hb_str plain)
 {
     const char *p = raw.p, *end = raw.p + raw.n;

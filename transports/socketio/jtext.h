@@ -35,6 +35,8 @@ bool jtext_field(struct jtext_iter *it, hb_str *key, hb_str *value);
 bool jtext_key_is(hb_str raw_key, hb_str plain); /* escapes are understood */
 /* The last field of that name, as JavaScript has it; absent when there is none. */
 hb_str jtext_get(hb_str object, hb_str key);
+/* Appends checked text, with U+FFFD for each half of a pair. */
+void jtext_mend(hb_str text, struct bytes *out);
 /* Appends a checked string's decoded text; false: it is no string. Half a pair becomes U+FFFD. */
 bool jtext_string(hb_str value, struct bytes *out);
 

@@ -164,13 +164,16 @@ bool link_create(struct worker *w, hb_request *req, struct conn *conn, bool carr
         return false;
     *link = (struct link){.worker = w, .conn = conn, .carries = carries, .taken = true, .busy = true};
     handshake_accept(link_headers(w->net, req).key, accept);
+    /* A browser gives up when it offered subprotocols and none is taken. */
+    const hb_str offer = handshake_offer(w->net->header(req, HB_STR("sec-websocket-protocol")));
     const hb_header headers[] = {
         {HB_STR("upgrade"), HB_STR("websocket")},
         {HB_STR("sec-websocket-accept"), {accept, HANDSHAKE_ACCEPT_SIZE - 1}},
+        {HB_STR("sec-websocket-protocol"), offer},
     };
     if (conn)
         carrier_adopt(conn, link);
-    w->net->take_over(req, 101, headers, 2, &events, link);
+    w->net->take_over(req, 101, headers, offer.p ? 3 : 2, &events, link);
     link->busy = false;
     release(link);
     return true;

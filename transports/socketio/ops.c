@@ -321,7 +321,7 @@ void ops_event(struct conn *c, struct socket *s, const struct packet *p)
     const struct options *o = c->worker->options;
     struct bytes name = BYTES_INIT;
     if (p->refused) {
-        refuse(c, s, p, "JSON nested too deep, or half of a surrogate pair");
+        refuse(c, s, p, "JSON nested too deep");
         return;
     }
     if (!jtext_string(p->name, &name))

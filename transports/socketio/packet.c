@@ -119,7 +119,8 @@ bool packet_parse(hb_str text, struct packet *out)
             status = jtext_check(rest, JTEXT_DEPTH_MAX) == JTEXT_OK ? status : JTEXT_SYNTAX;
         if (status == JTEXT_SYNTAX)
             return false;
-        out->refused = status != JTEXT_OK;
+        out->refused = status == JTEXT_TOO_DEEP;
+        out->halves = status == JTEXT_SURROGATE;
         out->data = rest;
     }
     return fits(out);

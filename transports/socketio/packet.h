@@ -27,7 +27,8 @@ struct packet {
     uint64_t id;
     hb_str data;          /* checked JSON text; absent: none */
     hb_str name;          /* events: the name as JSON text, a string or a number */
-    bool refused;         /* well formed, but nested too deep or with half a surrogate pair */
+    bool refused;         /* well formed, but nested too deep */
+    bool halves;          /* there is half a surrogate pair in `data`: jtext_mend */
 };
 
 /* `text` is UTF-8, without Engine.IO's digit. False: a violation that closes the connection. */

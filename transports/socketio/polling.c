@@ -146,7 +146,7 @@ void polling_get(struct conn *c, hb_request *req)
         engine_end(c, HB_END_CLIENT, true);
     } else if (polling_waits(c)) { /* what the first would have got may be lost */
         net_of(c)->respond(req, 400, html_headers, 2, HB_STR(""));
-        engine_fault(c);
+        engine_violated(c);
     } else {
         poll(c, req);
     }
@@ -199,7 +199,7 @@ void polling_post(struct conn *c, hb_request *req)
         refuse(c, req);
     } else if (c->polling->post || str_same(type, octets) || !is_payload(body)) {
         refuse(c, req);
-        engine_fault(c);
+        engine_violated(c);
     } else {
         c->polling->post = req;
         c->polling->post_rest = body;

@@ -248,15 +248,31 @@ static void begin_partial(struct conn *c, hb_str text, const struct packet *p)
     c->sockets.partial = partial;
 }
 
+/* Text that was cut in the middle of a character, as JavaScript may: hubbub's protocol has no such
+ * strings, so it goes on as the browsers' own encoders would write it. */
+static void mend(hb_str text, const struct packet *p, struct bytes *out)
+{
+    bytes_append(out, text.p, (size_t)(p->data.p - text.p));
+    jtext_mend(p->data, out);
+}
+
 void socket_text(struct conn *c, hb_str text)
 {
+    struct bytes mended = BYTES_INIT;
     struct packet p;
-    if (c->sockets.partial || !packet_parse(text, &p))
+    bool ok = !c->sockets.partial && packet_parse(text, &p);
+    if (ok && p.halves) {
+        mend(text, &p, &mended);
+        text = bytes_view(&mended);
+        ok = !mended.failed && packet_parse(text, &p);
+    }
+    if (!ok)
         engine_fault(c);
     else if (p.attachments > 0)
         begin_partial(c, text, &p);
     else
         dispatch(c, &p);
+    bytes_finish(&mended);
 }
 
 /* The whole packet is here: placeholders become bytes. */

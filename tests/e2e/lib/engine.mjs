@@ -22,19 +22,19 @@ export function engineOf(hub, path) {
             return JSON.parse(text.slice(1));
         },
         /** A WebSocket, as it opens; `sid` makes it a probe. */
-        socket(query = {}) {
+        socket(query = {}, protocols = []) {
             const all = { EIO: '4', transport: 'websocket', ...query };
             const given = Object.entries(all).filter(([, value]) => value !== undefined);
-            return new EngineSocket(hub, `${hub.url(path, 'ws')}?${new URLSearchParams(given)}`);
+            return new EngineSocket(hub, `${hub.url(path, 'ws')}?${new URLSearchParams(given)}`, protocols);
         },
     };
 }
 
 export class EngineSocket {
-    constructor(hub, url, options) {
+    constructor(hub, url, protocols, options) {
         this.queue = [];
         this.waiting = [];
-        this.socket = new WebSocket(url, options);
+        this.socket = new WebSocket(url, protocols, options);
         hub.clients?.add(this.socket);
         this.socket.on('message', (data, isBinary) => this.push(isBinary ? data : data.toString()));
         this.closed = new Promise(resolve => {
