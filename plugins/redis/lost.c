@@ -110,13 +110,11 @@ static bool is_gone(const struct page *p, hb_pos pos, hb_pos *since)
 static void take_verified(struct room *r, hb_pos pos, const struct page *p)
 {
     hb_pos since;
-    bool gone = is_gone(p, pos, &since);
-    r->doubt = (hb_pos){0, 0};
-    if (gone) {
+    if (pos_equal(r->doubt, pos))
+        r->doubt = (hb_pos){0, 0};
+    if (is_gone(p, pos, &since)) {
         r->acked_ms = 0;
         lost_break(r, since);
-    } else if (r->acked_ms && r->acked_link != r->w->n_links && !pos_equal(pos, r->acked)) {
-        r->doubt = r->acked;
     }
 }
 
@@ -126,19 +124,23 @@ static void on_verified(struct command *c, const redisReply *reply)
     struct room *r = room_of(e);
     struct page p;
     if (r) {
-        r->verifying = false;
+        *(c->first ? &r->reverifying : &r->verifying) = false;
         if (page_parse(reply, &p))
             take_verified(r, e->pos, &p);
+        else if (is_none(r->doubt))
+            r->doubt = e->pos;
     }
     free(e);
 }
 
-static void verify(struct room *r)
+static void ask_verify(struct room *r, hb_pos pos, bool first)
 {
-    if (r->verifying)
+    bool *asked = first ? &r->reverifying : &r->verifying;
+    if (*asked)
         return;
-    r->verifying = true;
-    struct errand *e = errand(r, r->doubt, on_verified);
+    *asked = true;
+    struct errand *e = errand(r, pos, on_verified);
+    e->c.first = first;
     page_ask(r, &e->c, &e->pos, false, 1, 1);
 }
 
@@ -146,7 +148,7 @@ void lost_suspect(struct room *r)
 {
     if (is_none(r->doubt))
         r->doubt = r->acked;
-    verify(r);
+    ask_verify(r, r->doubt, false);
 }
 
 /* --- when ------------------------------------------------------------------------------------------ */
@@ -156,19 +158,18 @@ void lost_check(struct room *r)
     if (!is_none(r->broken))
         lost_break(r, r->broken);
     if (!is_none(r->doubt))
-        verify(r);
+        ask_verify(r, r->doubt, false);
 }
 
 void lost_reconnected(struct worker *w)
 {
     struct room *r;
     size_t at = 0;
-    w->n_links++;
     while ((r = table_next(&w->rooms, &at))) {
         if (!room_keeps(r))
             continue;
-        if (r->acked_ms && is_none(r->doubt))
-            r->doubt = r->acked;
+        if (r->acked_ms) /* before anything newer is confirmed, which would stand in its place */
+            ask_verify(r, r->acked, true);
         if (r->unsettled || publish_is_unknown(r))
             settle(r);
     }

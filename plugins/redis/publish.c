@@ -30,9 +30,28 @@ static void answer(struct publish *p, const hb_result *result)
         done->fn(done, result);
 }
 
+/* Redis forgot where it stood, and stored it again: who saw it there keeps it as it was. Without memory
+ * everybody does, and a cursor from there is told as a gap. */
+static void copy_message(struct publish *p)
+{
+    const hb_store *store = p->room->w->store;
+    hb_message *old = p->m, *m = store->message(old->room, old->event, old->data, old->user);
+    if (!m)
+        return;
+    m->origin = old->origin;
+    m->no_echo = old->no_echo;
+    m->server = old->server;
+    m->received_us = old->received_us;
+    p->m = m;
+    p->placed = false;
+    store->unref(old);
+}
+
 static void place(struct publish *p, hb_pos id)
 {
     struct room *r = p->room;
+    if (p->placed && !pos_equal(p->m->pos, id))
+        copy_message(p);
     if (p->placed)
         return;
     p->placed = true;
@@ -114,7 +133,6 @@ static void stored(struct publish *p, hb_pos id, hb_pos prev)
     if (!r->acked_ms || pos_compare(id, r->acked) > 0)
         r->acked = id;
     r->acked_ms = r->w->uptime_ms + 1;
-    r->acked_link = r->w->n_links;
     answer(p, &result);
     order_take(r, id, prev, p->m, false);
 }

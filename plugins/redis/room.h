@@ -22,11 +22,10 @@ struct room {
     hb_pos last;
     hb_pos acked;          /* the newest of its own publishes that Redis confirmed */
     uint64_t acked_ms;     /* when, by worker->uptime_ms + 1; 0: none */
-    uint64_t acked_link;   /* over which connection: worker->n_links */
-    hb_pos doubt;          /* confirmed over an earlier connection: is it still there? {0,0}: none */
+    hb_pos doubt;          /* confirmed, and is it still there? {0,0}: none */
     hb_pos broken;         /* the stream is to be broken off, as it lost what stood behind this; {0,0}: no */
     bool unsettled;        /* a publish was given up with its outcome unknown */
-    bool verifying, breaking; /* it is asked now */
+    bool verifying, reverifying, breaking; /* it is asked now; before all else, over a new connection */
     uint64_t gap_due_ms;   /* then what is missing is fetched; 0: nothing is */
     uint64_t refreshed_ms;
     struct list held;      /* struct held, by id */

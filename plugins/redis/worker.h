@@ -19,7 +19,6 @@ struct worker {
     uint64_t n_tokens;
     hb_timer tick;
     uint64_t check_due_ms;
-    uint64_t n_links;          /* how often the command connection came up */
     uint64_t uptime_ms;        /* of the command connection: its being away does not count */
     bool up;                   /* as last told */
     uint64_t owner;            /* in whose name sessions are present */

@@ -14,6 +14,7 @@
 static uint64_t now = 1000000;
 static char told[4096];   /* what members saw, in order: "a b LOST c" */
 static char answers[1024];
+static hb_pos told_at;    /* where the last of them stands */
 
 struct fake_message {
     hb_message m;
@@ -72,6 +73,7 @@ static void place(hb_message *m, hb_pos pos, int64_t ts, bool with_cursor)
 
 static void deliver(hb_room *room, hb_message *m)
 {
+    told_at = m->pos;
     snprintf(told + strlen(told), sizeof(told) - strlen(told), "%.*s ", (int)m->data.n, m->data.p);
 }
 
@@ -464,6 +466,24 @@ TEST(what_was_confirmed_and_is_gone_is_told_though_the_stream_went_on)
     end(r);
 }
 
+TEST(what_was_confirmed_is_looked_for_before_anything_newer_is)
+{
+    struct room *r = confirmed();
+    static const char *const page[][3] = {{"9-0", "1-0", "after"}};
+    hb_message *m = make(HB_STR("r"), HB_STR("message"), HB_STR("newer"), (hb_str){NULL, 0});
+    publish_send(r, m, NULL, &done);
+    lost_reconnected(&w);
+    lost_reconnected(&w);
+    CHECK_INT(waiting(), 2);
+    answer(script_sha(SCRIPT_READ), NULL, 0);
+    lost_reconnected(&w);
+    answer_page("9-0", 1, page);
+    answer(script_sha(SCRIPT_PUBLISH), "$10\r\n0 10-0 9-0\r\n", 17);
+    answer("1-0", "$4\r\n11-0\r\n", 10);
+    unref(m);
+    end(r);
+}
+
 TEST(what_may_have_been_stored_is_not_repeated_before_its_room_is_settled)
 {
     struct room *r = begin();
@@ -494,6 +514,28 @@ TEST(ones_own_message_that_was_read_back_is_still_ones_own)
     list_insert(&w.pipe.waiting, publish);
     answer("EVALSHA", "$9\r\n0 2-0 1-0\r\n", 15);
     CHECK_STR(((hb_str){told, strlen(told)}), "as it was sent b ");
+    unref(m);
+    end(r);
+}
+
+TEST(ones_own_message_that_redis_forgot_and_stored_again_stands_where_it_was_stored_last)
+{
+    struct room *r = begin();
+    room_confirmed(r);
+    hb_message *m = make(HB_STR("r"), HB_STR("message"), HB_STR("mine"), (hb_str){NULL, 0});
+    publish_send(r, m, NULL, &done);
+    char payload[256];
+    size_t at = (size_t)sprintf(payload, "2-0 1-0 ");
+    at += entry_bytes(payload + at, "mine", 77, 1);
+    room_push(r, (hb_str){payload, at}); /* before a failover to a replica that has not got it */
+    struct list *publish = w.pipe.waiting.next->next;
+    list_remove(publish);
+    answer_page("4-0", 0, NULL);
+    list_insert(&w.pipe.waiting, publish);
+    answer("EVALSHA", "$9\r\n0 5-0 4-0\r\n", 15);
+    CHECK_STR(((hb_str){told, strlen(told)}), "mine ");
+    CHECK_INT(told_at.hi, 5);
+    CHECK_INT(m->pos.hi, 2);
     unref(m);
     end(r);
 }
