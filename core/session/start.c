@@ -95,19 +95,19 @@ static bool named_before(const hb_str *rooms, size_t i)
     return false;
 }
 
-static hb_str bad_rooms(const struct session *ss, const hb_str *rooms, size_t n)
+static hb_str bad_rooms(const struct session *ss, const struct start_rooms *rooms)
 {
-    if (n > (size_t)ss->s->config->limits.rooms_per_session)
+    if (rooms->n - rooms->n_granted > (size_t)ss->s->config->limits.rooms_per_session)
         return HB_STR("too many rooms for one session");
-    for (size_t i = 0; i < n; i++)
-        if (!op_room_name(rooms[i]))
+    for (size_t i = rooms->n_granted; i < rooms->n; i++)
+        if (!op_room_name(rooms->names[i]))
             return HB_STR("a room is named by 1 to 128 bytes of UTF-8 without control characters, not beginning with @");
     return (hb_str){NULL, 0};
 }
 
 void start_begin(struct session *ss, bool first, const struct start_rooms *rooms, hb_str cursor, start_done done)
 {
-    hb_str fault = bad_rooms(ss, rooms->names + rooms->n_granted, rooms->n - rooms->n_granted);
+    hb_str fault = bad_rooms(ss, rooms);
     if (fault.p) {
         done(session_ctx(ss), ss->conn, HB_BAD_REQUEST, fault);
         return;

@@ -91,6 +91,23 @@ test('it asks for the token once', { skip }, async t => {
     assert.ok(!hub.stderr.includes('sesame'));
 });
 
+test('the largest rooms come first, of more than one page, and any is found by its name', { skip }, async t => {
+    const hub = await startHub(t, { limits: { rooms_per_session: 2000 } });
+    const [one, two] = [await connect(hub), await connect(hub)];
+    for (let from = 0; from < 1200; from += 100)
+        await Promise.all(Array.from({ length: 100 }, (_, i) => one.join(`room-${from + i}`)));
+    await two.join('room-777');
+    const page = await visit(t, hub);
+    await running(page);
+    await until(async () => (await page.locator('#rooms tbody tr:first-child').textContent()) === 'room-7772', 'the largest');
+    await says(page, '#rooms-count', '1,200');
+    assert.equal(await page.locator('#rooms tbody tr').count(), 100);
+    await page.click('#rooms-more');
+    await until(async () => await page.locator('#rooms tbody tr').count() === 200, 'more of them');
+    await page.fill('#rooms-filter', 'ROOM-119');
+    await until(async () => (await page.locator('#rooms tbody tr').count()) === 11, 'room-119, and 1190 to 1199');
+});
+
 test('hostile names of rooms and alerts are text', { skip }, async t => {
     const hub = await startHub(t, { alerts: { rules: [{ alert: EVIL, metric: 'hubbub_connections', above: 0,
         annotations: { summary: `${EVIL} {{value}}` } }] } });
@@ -108,6 +125,34 @@ test('hostile names of rooms and alerts are text', { skip }, async t => {
     assert.match(await page.title(), /hubbub/);
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(overflow <= 0, `${overflow} pixels wider than the phone`);
+});
+
+test('after a while in which nobody looked it asks for what it missed; a new token is asked for at once', { skip }, async t => {
+    const hub = await startHub(t, { admin: { token: 'first' } });
+    const context = await browser.newContext();
+    t.after(() => context.close());
+    const page = await context.newPage();
+    const asked = [];
+    page.on('request', request => asked.push(...request.url().match(/history=\d+/) ?? []));
+    await page.clock.install();
+    await page.goto(`${hub.adminBase}/`);
+    await page.waitForSelector('#token-dialog[open]');
+    await page.fill('#token', 'first');
+    await page.keyboard.press('Enter');
+    await running(page);
+    await until(() => asked.at(-1) === 'history=30', () => `few points to be asked for; ${asked}`);
+    const before = asked.length;
+    await page.clock.fastForward(120_000);
+    await until(() => asked.slice(before).includes('history=600'), () => `all points to be asked for; ${asked}`);
+    await until(() => asked.at(-1) === 'history=30', () => `few points to be asked for again; ${asked}`);
+    hub.configure({ ...hub.config, admin: { token: 'second' } });
+    hub.signal('SIGHUP');
+    await page.waitForSelector('#token-dialog[open]');
+    await page.fill('#token', 'second');
+    await page.keyboard.press('Enter');
+    const since = asked.length;
+    await until(() => asked.length > since + 1 && !page.isClosed(), 'it to go on');
+    assert.equal(await page.locator('#token-dialog').isVisible(), false);
 });
 
 test('it says when the server is away, and goes on when it is back', { skip }, async t => {

@@ -2,10 +2,11 @@
 // outside is put in as text, never as markup.
 import { follow, graph, sparkline } from './graph.js';
 
-const POINTS = 600, SHOWN = 300, LISTS_EVERY = 3, PAGE = 100, TOKEN = 'hubbub.token';
+const POINTS = 600, SHOWN = 300, NEW_POINTS = 30, LISTS_EVERY = 3, ROOMS_EVERY = 15, PAGE = 100, LONG_PAGE = 1000, ROOM_PAGES = 5;
+const TOKEN = 'hubbub.token';
 const $ = id => document.getElementById(id);
 const history = {};
-let sequence = 0, ticks = 0, latest = null, shown = null;
+let sequence = 0, ticks = 0, latest = null, shown = null, nodes = [], asked = 0;
 
 // --- asking ----------------------------------------------------------------------------------------
 
@@ -105,7 +106,10 @@ const nothingRow = (text, columns) => make('tr', {}, make('td', { className: 'su
 
 // --- the numbers -----------------------------------------------------------------------------------
 
-// The first answer has the last minutes; from then on each brings what is new.
+// The first answer has the last minutes, and so has one after a while in which nobody looked; the others
+// bring what is new.
+const wantedPoints = () => sequence && performance.now() - asked < NEW_POINTS * 500 ? NEW_POINTS : POINTS;
+
 function remember(trend) {
   const fresh = trend.seq - sequence;
   for (const [name, values] of Object.entries(trend)) {
@@ -128,7 +132,9 @@ const sum = values => Object.values(values ?? {}).reduce((all, value) => all + v
 
 const TILES = {
   connections: { paint: 'c1', main: stats => [number(stats.connections)],
-    note: stats => `of ${number(stats.limits.connections)} · ${number(stats.metrics.hubbub_room_memberships)} in rooms` },
+    note: stats => `of ${number(stats.limits.connections)} · ${nodes.length > 1
+      ? `${number(sum(nodes.map(node => node.connections)))} on ${nodes.length} nodes`
+      : `${number(stats.metrics.hubbub_room_memberships)} in rooms`}` },
   delivered: { paint: 'c2', main: () => [rate(last('delivered', 3)), '/s'],
     note: () => `${rate(last('received', 3))} published a second` },
   p99: { paint: 'c3', main: () => seconds(last('p99')), note: () => `half within ${joined(seconds(last('p50')))}` },
@@ -232,7 +238,7 @@ function showAlerts({ data: { alerts } }) {
   fill($('alerts'), alerts.map(({ labels, annotations, state, activeAt, value }) => make('div', {
     className: 'alert' }, make('b', {}, labels.alertname),
   make('span', {}, annotations.summary ?? annotations.description ?? `value ${value}`),
-  make('span', { className: 'when' }, `${state}, for ${span(Date.now() - Date.parse(activeAt))}`))));
+  make('span', { className: 'when' }, `${state}, for ${span(latest.time - Date.parse(activeAt))}`))));
   [...$('alerts').children].forEach((element, i) => { element.dataset.state = alerts[i].state; });
 }
 
@@ -240,24 +246,34 @@ function showAlerts({ data: { alerts } }) {
 
 const pages = { rooms: 1, sessions: 1 };
 
-async function pagesOf(path, count) {
+async function pagesOf(path, limit, count) {
   const items = [];
   let next = null;
   do {
-    const page = await ask(`${path}limit=${PAGE}${next ? `&cursor=${encodeURIComponent(next)}` : ''}`);
+    const page = await ask(`${path}limit=${limit}${next ? `&cursor=${encodeURIComponent(next)}` : ''}`);
     items.push(...page.items);
     ({ next } = page);
   } while (next && --count > 0);
   return { items, more: next !== null };
 }
 
+// The largest first, so all are asked for; where they are too many, the largest of many.
+let rooms = { items: [], more: false, at: -ROOMS_EVERY };
+
+async function readRooms() {
+  if (rooms.items.length < LONG_PAGE || ticks - rooms.at >= ROOMS_EVERY)
+    rooms = { ...await pagesOf('api/v1/rooms?', LONG_PAGE, ROOM_PAGES), at: ticks };
+  return rooms;
+}
+
 async function showRooms() {
   const wanted = $('rooms-filter').value.toLowerCase();
-  const { items, more } = await pagesOf('api/v1/rooms?', wanted ? 50 : pages.rooms * 5);
-  const found = items.filter(({ room }) => room.toLowerCase().includes(wanted)).sort((a, b) =>
-    b.members - a.members || (a.room < b.room ? -1 : 1)).slice(0, pages.rooms * PAGE);
-  $('rooms-count').textContent = number(latest.rooms);
-  $('rooms-more').hidden = !(more || found.length >= pages.rooms * PAGE);
+  const { items, more } = await readRooms();
+  const all = items.filter(({ room }) => room.toLowerCase().includes(wanted)).sort((a, b) =>
+    b.members - a.members || (a.room < b.room ? -1 : 1));
+  const found = all.slice(0, pages.rooms * PAGE);
+  $('rooms-count').textContent = more ? `${number(latest.rooms)}, of which ${number(items.length)} are looked at` : number(latest.rooms);
+  $('rooms-more').hidden = all.length <= found.length;
   fill($('rooms').tBodies[0], found.length
     ? found.map(({ room, members }) => row(make('td', { title: room }, make('button', { onclick: () => openRoom(room) }, visible(room))), cell(number(members), 'n')))
     : [nothingRow(wanted ? 'None of that name.' : 'None yet.', 2)]);
@@ -271,7 +287,7 @@ const age = opened => span(latest.time - opened);
 
 async function showSessions() {
   const user = $('sessions-user').value;
-  const { items, more } = await pagesOf(`api/v1/sessions?${user ? `user=${encodeURIComponent(user)}&` : ''}`, pages.sessions);
+  const { items, more } = await pagesOf(`api/v1/sessions?${user ? `user=${encodeURIComponent(user)}&` : ''}`, PAGE, pages.sessions);
   $('sessions-count').textContent = number(latest.sessions);
   $('sessions-more').hidden = !more;
   fill($('sessions').tBodies[0], items.length
@@ -283,19 +299,21 @@ async function showSessions() {
 async function showPlugins() {
   const { items } = await ask('api/v1/plugins');
   fill($('plugins').tBodies[0], items.flatMap(({ name, version, kind, description, hooks, status }) => {
-    const lines = Object.entries(hooks);
+    const lines = Object.entries(hooks).filter(([, { calls }]) => calls > 0);
     const title = `${description || name} (${status})`;
     const label = make('span', {}, name, make('span', { className: 'sub wide-only' }, ` ${version}`));
     const first = cell(label, '', title);
     if (!lines.length)
       return [row(first, cell(make('span', { className: 'tag' }, kind), 'fit'), cell('', 'n'), cell('', 'n wide-only'), cell('', 'n'))];
     return lines.map(([hook, { calls, seconds: total, p99 }], i) => row(i === 0 ? first : cell(''), cell(hook, 'fit'), cell(number(calls), 'n'),
-      cell(calls ? joined(seconds(total / calls)) : '–', 'n wide-only'), cell(joined(seconds(p99)), 'n')));
+      cell(joined(seconds(total / calls)), 'n wide-only'), cell(joined(seconds(p99)), 'n')));
   }));
 }
 
 async function showNodes() {
   const { items } = await ask('api/v1/nodes');
+  nodes = items;
+  $('rooms').tHead.rows[0].cells[1].textContent = items.length > 1 ? 'Members here' : 'Members';
   fill($('nodes').tBodies[0], items.map(({ node, state, connections, rooms, uptime_ms: up, self }) => row(
     cell(make('span', {}, node, self && items.length > 1 ? make('span', { className: 'sub' }, ' this one') : null), '', node),
     cell(make('span', { className: `tag ${state === 'running' ? 'good' : 'warn'}` }, state), 'fit'), cell(number(connections), 'n'),
@@ -334,8 +352,9 @@ async function showLists() {
 }
 
 async function tick() {
-  const stats = await ask(`api/v1/stats?history=${sequence ? 30 : POINTS}`);
+  const stats = await ask(`api/v1/stats?history=${wantedPoints()}`);
   latest = stats;
+  asked = performance.now();
   remember(stats.history);
   showHead(stats);
   showTiles(stats);
