@@ -324,6 +324,15 @@ static void flush(struct link *l)
         watch(l, l->out_n > 0);
 }
 
+void link_flush(struct link *l)
+{
+    if (!l->flush_set)
+        return;
+    l->ctx->host->timer_cancel(l->ctx, &l->flush);
+    l->flush_set = false;
+    flush(l);
+}
+
 static void finish_connecting(struct link *l)
 {
     int error = 0;

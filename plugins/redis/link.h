@@ -57,10 +57,12 @@ void link_found(struct link *l, const struct place *place);
 /* Something is wrong with it: close, and come back. From within `reply` too. */
 void link_fail(struct link *l, const char *why);
 
-/* Append bytes, a formatted command, a command by its words. Written at the end of the turn. */
+/* Append bytes, a formatted command, a command by its words. Written at the end of the turn, or by
+ * link_flush. */
 void link_put(struct link *l, const char *bytes, size_t n);
 void link_command(struct link *l, int n, const hb_str *words);
 void link_greet(struct link *l, int n, const hb_str *words); /* in `greet` */
+void link_flush(struct link *l);
 static inline size_t link_waiting(const struct link *l)
 {
     return l->out_n - l->out_at;

@@ -28,7 +28,7 @@ static void finish(struct pipe *p, struct command *c, const redisReply *reply)
 {
     bool over = c->over;
     list_remove(&c->link);
-    p->bytes -= c->n;
+    p->bytes -= c->n + c->beside;
     free(c->bytes);
     c->bytes = NULL;
     if (over)
@@ -44,6 +44,7 @@ static void give_up(struct pipe *p, struct command *c)
     *stub = (struct command){.bytes = c->bytes, .n = c->n, .sent_us = c->sent_us, .over = true, .once = true};
     list_insert(&c->link, &stub->link);
     list_remove(&c->link);
+    p->bytes -= c->beside;
     c->bytes = NULL;
     c->done(c, NULL);
 }
@@ -58,7 +59,8 @@ static bool durable(const struct pipe *p)
 static void format(struct command *c, int n, const hb_str *words)
 {
     c->n = command_size(n, words);
-    c->bytes = mem_need(malloc(c->n));
+    c->cap = c->n + c->grows;
+    c->bytes = mem_need(malloc(c->cap));
     command_write(n, words, c->bytes);
 }
 
@@ -83,6 +85,7 @@ static void send_waiting(struct pipe *p)
 {
     bool any_durable = false;
     uint64_t now = 0;
+    p->turn++;
     if (!pipe_is_up(p))
         return;
     while (!list_empty(&p->waiting) && link_waiting(&p->link) < AHEAD_BYTES) {
@@ -99,18 +102,44 @@ static void send_waiting(struct pipe *p)
         ask_replicas(p);
 }
 
+static void send_later(struct pipe *p)
+{
+    if (!p->is_later)
+        p->link.ctx->host->timer_set(p->link.ctx, &p->later, 0);
+    p->is_later = true;
+}
+
+static void on_later(const hb_ctx *ctx, hb_timer *t)
+{
+    struct pipe *p = t->owner;
+    p->is_later = false;
+    send_waiting(p);
+    link_flush(&p->link);
+}
+
 void pipe_send(struct pipe *p, struct command *c, int n, const hb_str *words, int64_t for_ms)
 {
     format(c, n, words);
+    c->turn = c->grows ? p->turn : 0;
+    p->turn += !c->grows;
     c->due_ms = p->link.ctx->host->now_ms() + (uint64_t)for_ms;
     p->bytes += c->n;
     list_insert(c->first ? p->waiting.next : &p->waiting, &c->link);
-    if (c->first)
-        return;
-    if (c->durable && durable(p))
-        p->link.ctx->host->timer_set(p->link.ctx, &p->later, 0);
-    else
-        send_waiting(p);
+    if (!c->first)
+        send_later(p);
+}
+
+char *pipe_grow(struct pipe *p, struct command *c, size_t n)
+{
+    size_t more = word_size(n);
+    if (c->n + more > c->cap) {
+        c->cap = (c->n + more) * 2;
+        c->bytes = mem_need(realloc(c->bytes, c->cap));
+    }
+    char *at = command_add(c->bytes, c->n, n);
+    c->n += more;
+    p->bytes += more;
+    return at;
 }
 
 bool pipe_has_room(const struct pipe *p, size_t n)
@@ -178,7 +207,8 @@ static void on_reply(struct link *l, const redisReply *r)
     } else {
         finish(p, c, r);
     }
-    send_waiting(p);
+    if (!list_empty(&p->waiting))
+        send_later(p);
 }
 
 static void on_greet(struct link *l)
@@ -224,11 +254,6 @@ static void on_down(struct link *l)
     p->changed(p, false);
 }
 
-static void on_later(const hb_ctx *ctx, hb_timer *t)
-{
-    send_waiting(t->owner);
-}
-
 static const struct link_ops ops = {.greet = on_greet, .up = on_up, .down = on_down, .reply = on_reply};
 
 void pipe_init(struct pipe *p, const hb_ctx *ctx, void (*changed)(struct pipe *p, bool up), void *owner)
@@ -238,6 +263,8 @@ void pipe_init(struct pipe *p, const hb_ctx *ctx, void (*changed)(struct pipe *p
     list_init(&p->unsure);
     p->changed = changed;
     p->owner = owner;
+    p->is_later = false;
+    p->turn = 1;
     p->later = (hb_timer){.fire = on_later, .owner = p};
     link_init(&p->link, ctx, &ops, "command");
 }

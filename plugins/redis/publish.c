@@ -2,11 +2,23 @@
 #include "script.h"
 #include <string.h>
 
-enum { UNSEEN_MS = 1000, KEY_NAME_MAX = 1024 };
+enum { UNSEEN_MS = 1000, KEY_NAME_MAX = 1024, KEY_WORD_MAX = KEY_NAME_MAX + 96 };
+
+/* What goes out as one step: those that a room got in one turn, in order. It is known by the token of
+ * its first. */
+enum { CALL_WORDS = 12, CALL_PUBLISHES = 40, CALL_BYTES = 64 * 1024 };
+_Static_assert(CALL_WORDS + 2 * CALL_PUBLISHES <= 99, "as far as a command grows");
+
+struct call {
+    struct command c;
+    struct publish *first, **end;
+    int n;
+};
 
 struct publish {
-    struct command c;
     struct list link;      /* in room->publishes */
+    struct call *call;     /* NULL: answered */
+    struct publish *next;  /* in the call */
     struct room *room;     /* NULL: it is gone */
     hb_message *m;         /* counted */
     struct token token;
@@ -14,6 +26,35 @@ struct publish {
     bool placed;
     uint64_t answered_ms;  /* rooms without history: the push is still to come */
 };
+
+static struct call *call_create(struct room *r)
+{
+    struct call *call = mem_zalloc(sizeof(*call));
+    call->end = &call->first;
+    call->c.store = r->w->store;
+    return call;
+}
+
+static void call_add(struct call *call, struct publish *p)
+{
+    pipe_keeps(&p->room->w->pipe, &call->c, sizeof(*p) + entry_size(p->m));
+    p->call = call;
+    *call->end = p;
+    call->end = &p->next;
+    call->n++;
+}
+
+/* The publishes of a call are their own from here on: the first one. */
+static struct publish *call_end(struct call *call)
+{
+    struct publish *first = call->first;
+    if (first->room && first->room->open == call)
+        first->room->open = NULL;
+    for (struct publish *p = first; p; p = p->next)
+        p->call = NULL;
+    free(call);
+    return first;
+}
 
 static void destroy(struct publish *p, const hb_store *store)
 {
@@ -67,11 +108,9 @@ static hb_str token_text(struct token t, char out[static 40])
     return (hb_str){out, 32};
 }
 
-/* "<prefix>:k:<room> NUL <scope> NUL <key>", or "<prefix>:t:<token>" */
-static hb_str key_name(const struct room *r, const hb_key *key, hb_str token, char out[static KEY_NAME_MAX])
+/* "<prefix>:k:<room> NUL <scope> NUL <key>" */
+static hb_str key_name(const struct room *r, const hb_key *key, char out[static KEY_NAME_MAX])
 {
-    if (!key)
-        return worker_key(r->w, 't', token, out);
     hb_str name = worker_key(r->w, 'k', room_name(r), out);
     char *at = out + name.n;
     if (name.n + key->scope.n + key->key.n + 2 > KEY_NAME_MAX)
@@ -101,28 +140,34 @@ struct outcome {
     hb_str rest;           /* '0': the position before it; else the token of who stored it */
 };
 
-static bool parse_outcome(const redisReply *reply, struct outcome *out)
+/* Cuts one off: three words. */
+static bool outcome_cut(hb_str *answer, struct outcome *out)
 {
-    hb_str s = reply_str(reply);
-    const char *space = s.n > 4 ? memchr(s.p + 2, ' ', s.n - 2) : NULL;
-    if (!space || s.p[1] != ' ' || s.p[0] < '0' || s.p[0] > '2')
+    hb_str kind, id;
+    if (!word_cut(answer, &kind) || !word_cut(answer, &id) || !word_cut(answer, &out->rest))
         return false;
-    out->kind = s.p[0];
-    out->rest = (hb_str){space + 1, (size_t)(s.p + s.n - space - 1)};
-    return pos_parse((hb_str){s.p + 2, (size_t)(space - s.p - 2)}, &out->id);
+    out->kind = kind.p[0];
+    return kind.n == 1 && out->kind >= '0' && out->kind <= '2' && pos_parse(id, &out->id);
 }
 
 static bool is_outcome(const redisReply *reply)
 {
     struct outcome o;
-    return parse_outcome(reply, &o);
+    hb_str answer = reply_str(reply);
+    return outcome_cut(&answer, &o);
 }
 
+static bool same(hb_str a, hb_str b)
+{
+    return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
+}
+
+/* Stored when this same call was made before? */
 static bool is_ours(const struct publish *p, const struct outcome *o)
 {
     char token[40];
     hb_str ours = token_text(p->token, token);
-    return o->rest.n == ours.n && memcmp(o->rest.p, ours.p, ours.n) == 0;
+    return same(o->rest, HB_STR("-")) || same(o->rest, ours);
 }
 
 static void stored(struct publish *p, hb_pos id, hb_pos prev)
@@ -137,55 +182,102 @@ static void stored(struct publish *p, hb_pos id, hb_pos prev)
     order_take(r, id, prev, p->m, false);
 }
 
-static void unstored(struct publish *p, const redisReply *reply)
+static void unstored(struct publish *p, const redisReply *reply, bool sent)
 {
-    const hb_ctx *ctx = p->room->w->ctx;
-    hb_result result = {.code = HB_UNAVAILABLE, .unknown = !reply && p->c.sent_us};
-    if (reply && reply_is_error(reply))
-        ctx->host->log(ctx, HB_LOG_ERROR, "redis-publish", reply->str);
+    hb_result result = {.code = HB_UNAVAILABLE, .unknown = !reply && sent};
     p->room->unsettled |= result.unknown;
     answer(p, &result);
 }
 
-static void on_stored(struct command *c, const redisReply *reply)
+static void log_refusal(const struct room *r, const redisReply *reply)
 {
-    struct publish *p = container_of(c, struct publish, c);
-    const hb_store *store = c->store;
-    struct outcome o = {0};
-    hb_pos prev = {0, 0};
-    if (!p->room) {
-        destroy(p, store);
-        return;
-    }
-    if (!parse_outcome(reply, &o))
-        unstored(p, reply);
-    else if (o.kind == '0' && pos_parse(o.rest, &prev))
-        stored(p, o.id, prev);
-    else if (is_ours(p, &o)) /* repeated after its answer was lost: what stood before it is not known */
-        stored(p, o.id, (hb_pos){0, 0});
-    else
-        answer(p, &(hb_result){.code = o.kind == '2' ? HB_CONFLICT : HB_OK, .duplicate = true, .pos = o.id,
-            .ts = (int64_t)o.id.hi});
-    destroy(p, store);
+    if (r && reply && reply_is_error(reply))
+        r->w->ctx->host->log(r->w->ctx, HB_LOG_ERROR, "redis-publish", reply->str);
 }
 
-static void send_stored(struct room *r, struct publish *p, hb_str entry, const hb_key *key)
+static void settle(struct publish *p, const struct outcome *o)
+{
+    hb_pos prev = {0, 0};
+    if (o->kind == '0' && pos_parse(o->rest, &prev))
+        stored(p, o->id, prev);
+    else if (is_ours(p, o)) /* what stood before it is not known */
+        stored(p, o->id, prev);
+    else
+        answer(p, &(hb_result){.code = o->kind == '2' ? HB_CONFLICT : HB_OK, .duplicate = true, .pos = o->id,
+            .ts = (int64_t)o->id.hi});
+}
+
+static void on_stored(struct command *c, const redisReply *reply)
+{
+    bool sent = c->sent_us;
+    const hb_store *store = c->store;
+    struct publish *p = call_end(container_of(c, struct call, c)), *next;
+    struct outcome o;
+    hb_str answers = reply_str(reply);
+    log_refusal(p->room, reply);
+    for (; p; p = next) {
+        next = p->next;
+        bool known = outcome_cut(&answers, &o);
+        if (p->room && known)
+            settle(p, &o);
+        else if (p->room)
+            unstored(p, reply, sent);
+        destroy(p, store);
+    }
+}
+
+/* A call of which only the publishes are missing, `n` bytes of them to begin with. */
+static struct call *begin_call(struct room *r, struct token t, size_t n)
 {
     const struct options *o = worker_options(r->w);
-    char stream[KEY_MAX], last[KEY_MAX], channel[KEY_MAX], name[KEY_NAME_MAX], token[40];
-    char messages[24], age[24], keep[24], digest[24], window[24];
-    char known[POS_TEXT_MAX];
-    hb_str words[15] = {HB_STR("EVALSHA"), {script_sha(SCRIPT_PUBLISH), SCRIPT_SHA - 1}, HB_STR("3"),
-        worker_key(r->w, 's', room_name(r), stream), worker_key(r->w, 'l', room_name(r), last), {NULL, 0}, entry,
-        worker_key(r->w, 'r', room_name(r), channel), decimal(r->keep.messages, messages), decimal(r->keep.age_ms, age),
-        decimal(r->keep.age_ms + o->positions_ms, keep), digest_text(key ? key->digest : 0, digest),
-        decimal(key ? key->window_ms : o->journal_ms * 2 + o->timeout_ms, window), {NULL, 0}, room_known(r, known)};
-    words[13] = token_text(p->token, token);
-    words[5] = key_name(r, key, words[13], name);
-    p->c.done = on_stored;
-    p->c.fits = is_outcome;
-    p->c.durable = true;
-    pipe_send(&r->w->pipe, &p->c, 15, words, o->journal_ms);
+    char stream[KEY_MAX], last[KEY_MAX], channel[KEY_MAX], name[KEY_MAX], text[40];
+    char messages[24], age[24], keep[24], window[24], known[POS_TEXT_MAX];
+    hb_str words[CALL_WORDS] = {HB_STR("EVALSHA"), {script_sha(SCRIPT_PUBLISH), SCRIPT_SHA - 1}, HB_STR("3"),
+        worker_key(r->w, 's', room_name(r), stream), worker_key(r->w, 'l', room_name(r), last),
+        worker_key(r->w, 't', token_text(t, text), name), worker_key(r->w, 'r', room_name(r), channel),
+        decimal(r->keep.messages, messages), decimal(r->keep.age_ms, age),
+        decimal(r->keep.age_ms + o->positions_ms, keep), decimal(o->journal_ms * 2 + o->timeout_ms, window),
+        room_known(r, known)};
+    struct call *call = call_create(r);
+    call->c.done = on_stored;
+    call->c.fits = is_outcome;
+    call->c.durable = true;
+    call->c.grows = n;
+    pipe_send(&r->w->pipe, &call->c, CALL_WORDS, words, o->journal_ms);
+    return call;
+}
+
+/* "window digest token key", or "" without a key */
+static hb_str key_word(const struct room *r, struct token t, const hb_key *key, char out[static KEY_WORD_MAX])
+{
+    char name[KEY_NAME_MAX], window[24], digest[24], token[40];
+    if (!key)
+        return HB_STR("");
+    hb_str parts[] = {decimal(key->window_ms, window), digest_text(key->digest, digest), token_text(t, token),
+        key_name(r, key, name)};
+    char *at = out;
+    for (int i = 0; i < 4; i++) {
+        at = (char *)memcpy(at, parts[i].p, parts[i].n) + parts[i].n;
+        *at++ = ' ';
+    }
+    return (hb_str){out, (size_t)(at - out) - 1};
+}
+
+static bool has_place(const struct room *r, const struct call *call, size_t n)
+{
+    return call && pipe_can_grow(&r->w->pipe, &call->c) && call->n < CALL_PUBLISHES && call->c.n + n < CALL_BYTES;
+}
+
+static void send_stored(struct room *r, struct publish *p, const hb_key *key)
+{
+    char text[KEY_WORD_MAX];
+    hb_str word = key_word(r, p->token, key, text);
+    size_t n = entry_size(p->m), more = word_size(word.n) + word_size(n);
+    if (!has_place(r, r->open, more))
+        r->open = begin_call(r, p->token, more);
+    memcpy(pipe_grow(&r->w->pipe, &r->open->c, word.n), word.p, word.n);
+    entry_write(p->m, p->token, pipe_grow(&r->w->pipe, &r->open->c, n));
+    call_add(r->open, p);
 }
 
 /* --- rooms without ------------------------------------------------------------------------------- */
@@ -193,15 +285,18 @@ static void send_stored(struct room *r, struct publish *p, hb_str entry, const h
 /* Order is that of the pushes; who has none coming delivers now. */
 static void on_sent(struct command *c, const redisReply *reply)
 {
-    struct publish *p = container_of(c, struct publish, c);
+    bool sent = c->sent_us;
+    const hb_store *store = c->store;
+    struct publish *p = call_end(container_of(c, struct call, c));
     struct room *r = p->room;
     hb_result result = {.code = HB_OK, .delivered = true};
     if (!r) {
-        destroy(p, c->store);
+        destroy(p, store);
         return;
     }
     if (!reply || reply->type != REDIS_REPLY_INTEGER) {
-        unstored(p, reply);
+        log_refusal(r, reply);
+        unstored(p, reply, sent);
         destroy(p, r->w->store);
         return;
     }
@@ -223,14 +318,22 @@ static bool is_integer(const redisReply *reply)
     return reply->type == REDIS_REPLY_INTEGER;
 }
 
-static void send_pushed(struct room *r, struct publish *p, hb_str payload)
+static void send_pushed(struct room *r, struct publish *p)
 {
+    static const char nowhere[] = "0-0 0-0 ";
     char channel[KEY_MAX];
-    hb_str words[] = {HB_STR("PUBLISH"), worker_key(r->w, 'r', room_name(r), channel), payload};
-    p->c.done = on_sent;
-    p->c.fits = is_integer;
-    p->c.once = true;
-    pipe_send(&r->w->pipe, &p->c, 3, words, worker_options(r->w)->journal_ms);
+    size_t n = sizeof(nowhere) - 1 + entry_size(p->m);
+    char *payload = mem_need(malloc(n));
+    memcpy(payload, nowhere, sizeof(nowhere) - 1);
+    entry_write(p->m, p->token, payload + sizeof(nowhere) - 1);
+    struct call *call = call_create(r);
+    call->c.done = on_sent;
+    call->c.fits = is_integer;
+    call->c.once = true;
+    pipe_send(&r->w->pipe, &call->c, 3, (hb_str[]){HB_STR("PUBLISH"), worker_key(r->w, 'r', room_name(r), channel),
+        {payload, n}}, worker_options(r->w)->journal_ms);
+    call_add(call, p);
+    free(payload);
 }
 
 static void deliver_unseen(struct publish *p)
@@ -279,9 +382,11 @@ hb_message *publish_own(struct room *r, const struct entry *e)
 
 bool publish_is_unknown(const struct room *r)
 {
-    for (struct list *at = r->publishes.next; at != &r->publishes; at = at->next)
-        if (list_entry(at, struct publish, link)->c.sent_us)
+    for (struct list *at = r->publishes.next; at != &r->publishes; at = at->next) {
+        const struct call *call = list_entry(at, struct publish, link)->call;
+        if (call && call->c.sent_us)
             return true;
+    }
     return false;
 }
 
@@ -303,25 +408,19 @@ bool publish_pushed(struct room *r, const struct entry *e)
 
 void publish_send(struct room *r, hb_message *m, const hb_key *key, hb_done *done)
 {
-    size_t n = entry_size(m);
-    bool keeps = room_keeps(r);
-    char *bytes = pipe_has_room(&r->w->pipe, n + KEY_NAME_MAX) ? malloc(n + 8) : NULL;
-    if (!bytes) {
+    if (!pipe_has_room(&r->w->pipe, entry_size(m) + KEY_NAME_MAX)) {
         hb_result result = {.code = HB_UNAVAILABLE};
         done->fn(done, &result);
         return;
     }
     struct publish *p = mem_zalloc(sizeof(*p));
-    *p = (struct publish){.c.store = r->w->store, .room = r, .m = m, .done = done, .token = {r->w->nonce, ++r->w->n_tokens}};
+    *p = (struct publish){.room = r, .m = m, .done = done, .token = {r->w->nonce, ++r->w->n_tokens}};
     r->w->store->ref(m);
     list_insert(&r->publishes, &p->link);
-    memcpy(bytes, "0-0 0-0 ", 8);
-    entry_write(m, p->token, bytes + 8);
-    if (keeps)
-        send_stored(r, p, (hb_str){bytes + 8, n}, key);
+    if (room_keeps(r))
+        send_stored(r, p, key);
     else
-        send_pushed(r, p, (hb_str){bytes, n + 8});
-    free(bytes);
+        send_pushed(r, p);
 }
 
 /* The room goes: those under way go on without it. */
@@ -380,7 +479,7 @@ static void on_looked_up(struct command *c, const redisReply *reply)
 void publish_lookup(struct room *r, const hb_key *key, hb_done *done)
 {
     char name[KEY_NAME_MAX];
-    hb_str words[] = {HB_STR("GET"), key_name(r, key, (hb_str){NULL, 0}, name)};
+    hb_str words[] = {HB_STR("GET"), key_name(r, key, name)};
     if (!room_keeps(r) || !words[1].p) {
         hb_result result = {.code = HB_NOT_FOUND};
         done->fn(done, &result);

@@ -35,24 +35,35 @@ void room_silent(struct room *r)
     publish_silent(r);
 }
 
+static void push_entry(struct room *r, const struct entry *e)
+{
+    if (publish_pushed(r, e) || (room_keeps(r) && r->has_last && pos_compare(e->id, r->last) <= 0))
+        return;
+    hb_message *m = order_message(r, e);
+    if (!m)
+        return; /* out of memory: the next one shows the gap */
+    order_take(r, e->id, e->prev, m, true);
+    r->w->store->unref(m);
+}
+
 void room_push(struct room *r, hb_str payload)
 {
     struct entry e;
+    bool keeps = room_keeps(r);
     if (payload.n > 1 && payload.p[0] == 'p' && payload.p[1] == ' ') {
         presence_push(r, payload);
         return;
     }
-    if (!push_parse(payload, &e) || (room_keeps(r) && e.id.hi == 0)) {
-        r->w->ctx->host->log(r->w->ctx, HB_LOG_WARN, "redis-junk", "a push that is none of ours");
-        return;
+    bool ours = push_cut(&payload, &e) && (!keeps || e.id.hi > 0) && entry_cut(&payload, &e);
+    while (ours) {
+        push_entry(r, &e);
+        if (payload.n == 0)
+            return;
+        e.prev = e.id;
+        e.id.lo += keeps;
+        ours = entry_cut(&payload, &e);
     }
-    if (publish_pushed(r, &e) || (room_keeps(r) && r->has_last && pos_compare(e.id, r->last) <= 0))
-        return;
-    hb_message *m = order_message(r, &e);
-    if (!m)
-        return; /* out of memory: the next one shows the gap */
-    order_take(r, e.id, e.prev, m, true);
-    r->w->store->unref(m);
+    r->w->ctx->host->log(r->w->ctx, HB_LOG_WARN, "redis-junk", "a push that is none of ours");
 }
 
 void room_tick(struct room *r, uint64_t now_ms)

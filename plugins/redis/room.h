@@ -10,6 +10,7 @@
 #include "worker.h"
 
 struct fill;
+struct call;
 
 struct room {
     struct worker *w;
@@ -31,6 +32,7 @@ struct room {
     struct list held;      /* struct held, by id */
     unsigned n_held;
     struct list publishes; /* struct publish: no answer yet, or no push in rooms without history */
+    struct call *open;     /* publishes: what goes out at the end of this turn, and may get more */
     struct list lookups;   /* struct lookup */
     struct list present;   /* struct present: this node's sessions */
     struct list sayings;   /* struct saying: about presence, under way */

@@ -20,42 +20,68 @@
 
 #define BROKEN_MS "3600000" /* for longer than a publish waits */
 
-/* KEYS stream, last, key. ARGV entry, channel, messages, age, how long positions are kept, digest,
- * window of the key, token, where our members are (''). → "0 id prev" stored, "1 id token" known already, of whom, "2 id token" known
- * with another digest */
+/* KEYS stream, last, call. ARGV channel, messages, age, how long positions are kept, how long a call is
+ * remembered, where our members are (''), then for each publish: "window digest token key" or '', and
+ * its entry. → for each: "0 id prev" stored, "1 id token" its key is known already, of whom, "2 id
+ * token" with another digest. A call that is repeated has the answer that it had; one of a single
+ * publish is known by its key, or stands in place of one ("1 id -"). */
 static const char publish[] =
     "local call, t = redis.call, redis.call('TIME')\n"
     "local now = t[1] * 1000 + (t[2] - t[2] % 1000) / 1000\n"
+    "local several = #ARGV > 8\n"
+    "local seen = several and call('GET', KEYS[3])\n"
+    "if seen then return seen end\n"
     "local prev, ms, seq = call('GET', KEYS[2]), nil, nil\n"
     "if prev then ms, seq = string.match(prev, '^(%d+)-(%d+)$') end\n"
     "if not ms then\n"
-    "  prev = ARGV[9] ~= '' and ARGV[9] or string.format('%.0f-0', now)\n"
-    "  if ARGV[9] ~= '' then call('SET', KEYS[2] .. '\\0b', '0-0', 'PX', " BROKEN_MS ") end\n"
+    "  prev = ARGV[6] ~= '' and ARGV[6] or string.format('%.0f-0', now)\n"
+    "  if ARGV[6] ~= '' then call('SET', KEYS[2] .. '\\0b', '0-0', 'PX', " BROKEN_MS ") end\n"
     "  ms, seq = string.match(prev, '^(%d+)-(%d+)$')\n"
     "end\n"
-    "local id = tonumber(ms) >= now and string.format('%s-%.0f', ms, seq + 1) or string.format('%.0f-0', now)\n"
-    "local mark = ' ' .. ARGV[6] .. ' ' .. ARGV[8]\n"
-    "if not call('SET', KEYS[3], id .. mark, 'NX', 'PX', ARGV[7]) then\n"
-    "  local first, digest, token = string.match(call('GET', KEYS[3]) or '', '^(%S+) (%S+) (%S+)$')\n"
-    "  if first then return (digest == ARGV[6] and '1 ' or '2 ') .. first .. ' ' .. token end\n"
-    "  call('SET', KEYS[3], id .. mark, 'PX', ARGV[7])\n"
+    "if tonumber(ms) < now then ms, seq = string.format('%.0f', now), -1 end\n"
+    "local id, key, window, mark, line\n"
+    "local function known()\n"
+    "  if call('SET', key, id .. ' ' .. mark, 'NX', 'PX', window) then return nil end\n"
+    "  local first, digest, token = string.match(call('GET', key) or '', '^(%S+) (%S+) (%S+)$')\n"
+    "  if first then return (digest == string.match(mark, '^%S+') and '1 ' or '2 ') .. first .. ' ' .. token end\n"
+    "  call('SET', key, id .. ' ' .. mark, 'PX', window)\n"
     "end\n"
-    "local made = redis.pcall('XADD', KEYS[1], 'MAXLEN', ARGV[3], id, 'p', prev, 'm', ARGV[1])\n"
-    "if type(made) == 'table' then\n" /* the stream outlived its last position, and is ahead of it? */
-    "  local ahead = string.find(made.err, 'equal or smaller', 1, true)\n"
-    "  if ahead then made = redis.pcall('XADD', KEYS[1], 'MAXLEN', ARGV[3], '*', 'p', prev, 'm', ARGV[1]) end\n"
-    "  if type(made) == 'table' then call('PEXPIRE', KEYS[3], 0); return made end\n"
-    "  id = made\n"
-    "  call('SET', KEYS[3], id .. mark, 'PX', ARGV[7])\n"
+    "local answers, stored = {}, {}\n"
+    "for i = 7, #ARGV, 2 do\n"
+    "  id = string.format('%s-%.0f', ms, seq + 1)\n"
+    "  key = nil\n"
+    "  if ARGV[i] ~= '' then window, mark, key = string.match(ARGV[i], '^(%d+) (%x+ %x+) (.+)$')\n"
+    "  elseif not several then window, mark, key = ARGV[5], '- -', KEYS[3] end\n"
+    "  local answer = key and known()\n"
+    "  if not answer then\n"
+    "    local made = redis.pcall('XADD', KEYS[1], 'MAXLEN', ARGV[2], id, 'p', prev, 'm', ARGV[i + 1])\n"
+    "    if type(made) == 'table' then\n" /* the stream outlived its last position, and is ahead of it? */
+    "      local ahead = not line and string.find(made.err, 'equal or smaller', 1, true)\n"
+    "      if ahead then made = redis.pcall('XADD', KEYS[1], 'MAXLEN', ARGV[2], '*', 'p', prev, 'm', ARGV[i + 1]) end\n"
+    "      if type(made) == 'table' then if key then call('PEXPIRE', key, 0) end; return made end\n"
+    "      id = made\n"
+    "      ms = string.match(id, '^%d+')\n"
+    "      if key then call('SET', key, id .. ' ' .. mark, 'PX', window) end\n"
+    "    end\n"
+    "    seq = string.match(id, '%d+$')\n"
+    "    answer = '0 ' .. id .. ' ' .. prev\n"
+    "    line = line or id .. ' ' .. prev .. ' '\n"
+    "    stored[#stored + 1] = ARGV[i + 1]\n"
+    "    prev = id\n"
+    "  end\n"
+    "  answers[#answers + 1] = answer\n"
     "end\n"
-    "if now % 16 == 0 then\n" /* readers leave out what is too old; this is for the memory */
-    "  call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f-0', now - ARGV[4]))\n"
+    "if line then\n"
+    "  if now % 16 == 0 then\n" /* readers leave out what is too old; this is for the memory */
+    "    call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f-0', now - ARGV[3]))\n"
+    "  end\n"
+    "  call('PEXPIRE', KEYS[1], ARGV[3])\n"
+    "  call('SET', KEYS[2], prev, 'PX', ARGV[4])\n"
+    "  call('PUBLISH', ARGV[1], line .. table.concat(stored))\n"
     "end\n"
-    "call('PEXPIRE', KEYS[1], ARGV[4])\n"
-    "call('SET', KEYS[2], id, 'PX', ARGV[5])\n"
-    "local line = id .. ' ' .. prev\n"
-    "call('PUBLISH', ARGV[2], line .. ' ' .. ARGV[1])\n"
-    "return '0 ' .. line\n";
+    "local answer = table.concat(answers, ' ')\n"
+    "if several then call('SET', KEYS[3], answer, 'PX', ARGV[5]) end\n"
+    "return answer\n";
 
 /* KEYS stream, last. ARGV since ('' for the newest), how many, how many bytes, age, how long
  * positions are kept, where our members are (''). → {last, 1 when nothing more is behind, id, prev, entry, id, prev, entry, …} */

@@ -35,11 +35,16 @@ static size_t count_digits(uint64_t n)
     return digits;
 }
 
+size_t word_size(size_t n)
+{
+    return count_digits(n) + n + 5;
+}
+
 size_t command_size(int n, const hb_str *words)
 {
     size_t size = count_digits((uint64_t)n) + 3;
     for (int i = 0; i < n; i++)
-        size += count_digits(words[i].n) + words[i].n + 5;
+        size += word_size(words[i].n);
     return size;
 }
 
@@ -50,17 +55,32 @@ static char *line_end(char *out)
     return out + 2;
 }
 
+static char *word_begin(size_t n, char *out)
+{
+    *out++ = '$';
+    return line_end(digits(n, out));
+}
+
 void command_write(int n, const hb_str *words, char *out)
 {
     *out++ = '*';
     out = line_end(digits((uint64_t)n, out));
     for (int i = 0; i < n; i++) {
-        *out++ = '$';
-        out = line_end(digits(words[i].n, out));
+        out = word_begin(words[i].n, out);
         if (words[i].n)
             memcpy(out, words[i].p, words[i].n);
         out = line_end(out + words[i].n);
     }
+}
+
+char *command_add(char *command, size_t size, size_t n)
+{
+    int words = (command[1] - '0') * 10 + command[2] - '0' + 1;
+    command[1] = (char)('0' + words / 10);
+    command[2] = (char)('0' + words % 10);
+    char *at = word_begin(n, command + size);
+    line_end(at + n);
+    return at;
 }
 
 size_t pos_text(hb_pos pos, char out[static POS_TEXT_MAX])
@@ -126,12 +146,14 @@ size_t entry_size(const hb_message *m)
 void entry_write(const hb_message *m, struct token token, char *out)
 {
     uint16_t event = (uint16_t)m->event.n, user = (uint16_t)m->user.n;
+    uint32_t data = (uint32_t)m->data.n;
     size_t n = entry_size(m);
-    memcpy(out, "hb1", 3);
+    memcpy(out, "hb2", 3);
     out[3] = (char)((m->server ? FLAG_SERVER : 0) | (m->user.p ? FLAG_USER : 0));
     memcpy(out + 8, &token, 16);
     memcpy(out + 24, &event, 2);
     memcpy(out + 26, &user, 2);
+    memcpy(out + 28, &data, 4);
     char *at = out + ENTRY_HEAD;
     memcpy(at, m->event.p, m->event.n);
     if (m->user.n)
@@ -141,42 +163,49 @@ void entry_write(const hb_message *m, struct token token, char *out)
     memcpy(out + 4, &sum, 4);
 }
 
-bool entry_parse(hb_str bytes, struct entry *out)
+bool entry_cut(hb_str *bytes, struct entry *out)
 {
-    const char *p = bytes.p;
+    const char *p = bytes->p;
     uint16_t event, user;
-    uint32_t sum;
-    if (!p || bytes.n < ENTRY_HEAD || memcmp(p, "hb1", 3) != 0)
+    uint32_t sum, data;
+    if (!p || bytes->n < ENTRY_HEAD || memcmp(p, "hb2", 3) != 0)
         return false;
     memcpy(&sum, p + 4, 4);
     memcpy(&event, p + 24, 2);
     memcpy(&user, p + 26, 2);
-    if (event > NAME_MAX_BYTES || user > NAME_MAX_BYTES || (size_t)ENTRY_HEAD + event + user > bytes.n ||
-        sum != (checksum((const unsigned char *)p + 8, bytes.n - 8) ^ (unsigned char)p[3]))
+    memcpy(&data, p + 28, 4);
+    size_t n = (size_t)ENTRY_HEAD + event + user + data;
+    if (event > NAME_MAX_BYTES || user > NAME_MAX_BYTES || n > bytes->n || event == 0 || data == 0 ||
+        sum != (checksum((const unsigned char *)p + 8, n - 8) ^ (unsigned char)p[3]))
         return false;
     memcpy(&out->token, p + 8, 16);
     out->server = p[3] & FLAG_SERVER;
     out->event = (hb_str){p + ENTRY_HEAD, event};
     out->user = p[3] & FLAG_USER ? (hb_str){p + ENTRY_HEAD + event, user} : (hb_str){NULL, 0};
-    out->data = (hb_str){p + ENTRY_HEAD + event + user, bytes.n - ENTRY_HEAD - event - user};
-    return out->data.n > 0 && event > 0;
-}
-
-static bool word(hb_str *rest, hb_str *out)
-{
-    size_t most = rest->n < POS_TEXT_MAX ? rest->n : POS_TEXT_MAX;
-    const char *space = rest->n ? memchr(rest->p, ' ', most) : NULL;
-    if (!space)
-        return false;
-    *out = (hb_str){rest->p, (size_t)(space - rest->p)};
-    rest->n -= out->n + 1;
-    rest->p = space + 1;
+    out->data = (hb_str){p + ENTRY_HEAD + event + user, data};
+    *bytes = (hb_str){p + n, bytes->n - n};
     return true;
 }
 
-bool push_parse(hb_str payload, struct entry *out)
+bool entry_parse(hb_str bytes, struct entry *out)
+{
+    return entry_cut(&bytes, out) && bytes.n == 0;
+}
+
+bool word_cut(hb_str *text, hb_str *out)
+{
+    size_t most = text->n < POS_TEXT_MAX ? text->n : POS_TEXT_MAX;
+    const char *space = most ? memchr(text->p, ' ', most) : NULL;
+    if (!most || (!space && most < text->n))
+        return false;
+    *out = (hb_str){text->p, space ? (size_t)(space - text->p) : most};
+    size_t past = out->n + (space ? 1 : 0);
+    *text = (hb_str){text->p + past, text->n - past};
+    return true;
+}
+
+bool push_cut(hb_str *payload, struct entry *first)
 {
     hb_str id, prev;
-    return word(&payload, &id) && word(&payload, &prev) && pos_parse(id, &out->id) && pos_parse(prev, &out->prev) &&
-        entry_parse(payload, out);
+    return word_cut(payload, &id) && word_cut(payload, &prev) && pos_parse(id, &first->id) && pos_parse(prev, &first->prev);
 }

@@ -10,6 +10,7 @@
  *          [--idle]
  *
  * --raw: against baseline_fanout. --socketio: Socket.IO packets instead of hubbub's own ops.
+ * --keys: each publish has a key, as the client library gives it (not with the two above).
  * --tokens: a line each, taken in turn. --per-room: members i*K to i*K+K-1 share room "bench-i"
  * (default: all in "bench-0"). --rooms: messages go to rooms "bench-0" to "bench-(R-1)" in turn
  * (default 1). Several ports: members take them in turn, each has a publisher, each room's messages
@@ -63,7 +64,7 @@ static struct {
     int members, window, seconds, size, per_room, rooms;
     long ports[SERVERS_MAX], pids[SERVERS_MAX];
     int port_count, pid_count;
-    bool raw, idle, socketio, spin;
+    bool raw, idle, socketio, spin, keys;
     const char *path;
 } options = {
     .members = 1000, .rooms = 1, .window = 1, .seconds = 5, .size = 128, .path = "/hub/ws"};
@@ -179,6 +180,8 @@ static void publish(void)
         options.socketio ? "42[\"message\",{\"roomId\":\"bench-%d\",\"data\":\"%.*s\"}]"
                          : "{\"type\":\"publish\",\"room\":\"bench-%d\",\"data\":\"%.*s\"}",
         room, options.size, data);
+    if (options.keys)
+        n += snprintf(op + n - 1, sizeof(op) - n, ",\"key\":\"%llu\"}", (unsigned long long)published) - 1;
     send_frame(publisher, 1, op, n);
 }
 
@@ -628,6 +631,7 @@ static void read_options(int argc, char **argv)
         {"window", 1, NULL, 'w'}, {"seconds", 1, NULL, 's'}, {"size", 1, NULL, 'b'},
         {"pid", 1, NULL, 'i'}, {"rooms", 1, NULL, 'R'}, {"raw", 0, NULL, 'r'},
         {"socketio", 0, NULL, 'S'}, {"idle", 0, NULL, 'I'}, {"spin", 0, NULL, 'N'},
+        {"keys", 0, NULL, 'K'},
         {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
         switch (c) {
@@ -663,6 +667,9 @@ static void read_options(int argc, char **argv)
             break;
         case 'r':
             options.raw = true;
+            break;
+        case 'K':
+            options.keys = true;
             break;
         case 'S':
             options.socketio = true;

@@ -1,6 +1,8 @@
 // What a message costs through Redis, in CPU time: published and received by one node with 100 in flight,
 // against a program that does nothing else (baseline_redis.c) and against hubbub without Redis, all
-// measured alternately in one run; and 100 rooms of 10 members over two nodes.   node tests/bench/redis.mjs
+// measured alternately in one run. Redis' part is what a message costs more than in process (where a
+// history is kept too), set against the bare program round by round. And 100 rooms of 10 members over
+// two nodes.   node tests/bench/redis.mjs [one] [many]
 //
 // Nodes and the baseline are pinned to CPU 0, Redis and the load to CPU 1. BUILD_DIR or HUBBUB_BIN pick
 // the build, BENCH_SECONDS (3) and BENCH_ROUNDS (3) the size.
@@ -39,10 +41,11 @@ async function pinnedRedis(t) {
 
 const baseline = () => withCleanup(async t => measured(0, 'bench_baseline_redis', (await pinnedRedis(t)).port, SECONDS,
     IN_FLIGHT, DATA_BYTES));
-const inProcess = () => withCleanup(async t => load([await startHub(t, CONFIG)], null, '--members', 1));
-const throughRedis = config => () => withCleanup(async t => {
+const inProcess = (...more) => () => withCleanup(async t =>
+    load([await startHub(t, CONFIG)], null, '--members', 1, ...more));
+const throughRedis = (config, ...more) => () => withCleanup(async t => {
     const redis = await pinnedRedis(t);
-    return load(await startCluster(t, redis, 1, config), redis, '--members', 1);
+    return load(await startCluster(t, redis, 1, config), redis, '--members', 1, ...more);
 });
 
 const twoNodes = () => withCleanup(async t => {
@@ -53,8 +56,9 @@ const twoNodes = () => withCleanup(async t => {
 });
 
 async function one() {
-    const ways = { baseline, 'in process': inProcess, 'through Redis': throughRedis(CONFIG),
-        'without history': throughRedis(NO_HISTORY) };
+    const ways = { baseline, 'in process': inProcess(), 'through Redis': throughRedis(CONFIG),
+        'without history': throughRedis(NO_HISTORY), 'in process, keys': inProcess('--keys'),
+        'with keys': throughRedis(CONFIG, '--keys') };
     const runs = Object.fromEntries(Object.keys(ways).map(name => [name, []]));
     for (let round = 0; round < ROUNDS; round++)
         for (const [name, measure] of Object.entries(ways))
@@ -65,11 +69,14 @@ async function one() {
         middle[name] = median(list.map(each => each[0]));
         const spread = list.map(each => each[0].toFixed(2)).join(' ');
         const redis = list[0].length > 1 ? `   Redis ${median(list.map(each => each[1])).toFixed(2)}` : '';
-        console.log(`${name.padEnd(16)}${middle[name].toFixed(2).padStart(7)}   (${spread})${redis}`);
+        console.log(`${name.padEnd(18)}${middle[name].toFixed(2).padStart(7)}   (${spread})${redis}`);
     }
-    for (const name of ['through Redis', 'without history']) {
-        const part = middle[name] - middle['in process'];
-        console.log(`${name}: Redis' part ${part.toFixed(2)}, ${(part / middle.baseline).toFixed(2)} x the baseline; `
+    for (const [name, without] of [['through Redis', 'in process'], ['without history', 'in process'],
+        ['with keys', 'in process, keys']]) {
+        const parts = runs[name].map((each, round) => each[0] - runs[without][round][0]);
+        const times = parts.map((part, round) => part / runs.baseline[round][0]);
+        console.log(`${name}: Redis' part ${median(parts).toFixed(2)}, ${median(times).toFixed(2)} x the baseline `
+            + `(${Math.min(...times).toFixed(2)} to ${Math.max(...times).toFixed(2)}); `
             + `all ${(middle[name] / middle.baseline).toFixed(2)} x`);
     }
 }

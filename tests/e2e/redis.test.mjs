@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { connect } from './lib/client.mjs';
+import { tokenFor } from './lib/jwt.mjs';
 import { hasRedis, startCluster, startRedis } from './lib/redis.mjs';
+import { AUTH } from './lib/story.mjs';
 import { until } from './lib/until.mjs';
 
 const numbers = n => Array.from({ length: n }, (_, i) => i);
@@ -39,6 +41,42 @@ describe('rooms over nodes', { skip: !hasRedis && 'no redis-server' }, () => {
             assert.deepEqual(other, first);
         for (const c of numbers(3))
             assert.deepEqual(first.filter(text => text.startsWith(`${c}-`)), numbers(500).map(i => `${c}-${i}`));
+    });
+
+    test('what is published at once goes to Redis together, and each message has its place', async t => {
+        const redis = await startRedis(t);
+        const [a, b] = await startCluster(t, redis, 2);
+        const alice = await connect(a), bob = await connect(b);
+        const { cursor } = await alice.join('r');
+        await bob.join('r');
+        const answers = await Promise.all(numbers(300).map(i => alice.publish('r', i)));
+        assert.equal(new Set(answers.map(answer => answer.cursor)).size, 300);
+        for (const client of [alice, bob]) {
+            await until(() => data(client, 'r').length >= 300, () => `300 messages, got ${data(client, 'r').length}`);
+            assert.deepEqual(data(client, 'r'), numbers(300));
+            assert.deepEqual(client.messages('r').map(m => m.cursor), answers.map(answer => answer.cursor));
+        }
+        const page = await bob.ok({ type: 'history', room: 'r', since: answers[99].cursor, limit: 100 });
+        assert.deepEqual(page.messages.map(m => m.data), numbers(100).map(i => i + 100));
+        assert.equal((await bob.ok({ type: 'history', room: 'r', since: cursor, limit: 1 })).recovered, true);
+        const calls = Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.command('INFO', 'commandstats'))[1]);
+        assert.ok(calls < 150, `${calls} scripts`);
+    });
+
+    test('a stream that outlived its last position goes on behind its own', async t => {
+        const redis = await startRedis(t);
+        const [a, b] = await startCluster(t, redis, 2);
+        const alice = await connect(a), bob = await connect(b);
+        await alice.join('r');
+        await bob.join('r');
+        await redis.command('XADD', 'test:s:r', '99999999999999-5', 'a', 'b');
+        const answers = await Promise.all(numbers(40).map(i => alice.publish('r', i)));
+        for (const client of [alice, bob]) {
+            await until(() => data(client, 'r').length >= 40, () => `40 messages, got ${data(client, 'r').length}`);
+            assert.deepEqual(data(client, 'r'), numbers(40));
+            assert.deepEqual(client.messages('r').map(m => m.cursor), answers.map(answer => answer.cursor));
+        }
+        assert.equal(await redis.command('XLEN', 'test:s:r'), ':41');
     });
 
     test('a cursor of one node recovers on another', async t => {
@@ -98,6 +136,28 @@ describe('rooms over nodes', { skip: !hasRedis && 'no redis-server' }, () => {
         assert.equal((await b.publish({ ...body, data: 2 })).status, 409);
         const reader = await connect(b);
         assert.equal((await reader.ok({ type: 'history', room: 'r' })).messages.length, 1);
+    });
+
+    test('keys of what goes to Redis together are each its own', async t => {
+        const redis = await startRedis(t);
+        const [a, b] = await startCluster(t, redis, 2, { plugins: [AUTH] });
+        const [alice, again] = await Promise.all([a, b].map(hub => connect(hub, { token: tokenFor('alice') })));
+        await alice.join('r');
+        await again.join('r');
+        const keyed = n => numbers(n).map(i => ({ type: 'publish', room: 'r', data: i, ...i % 3 && { key: `k${i}` } }));
+        const first = await Promise.all(keyed(90).map(op => alice.ok(op)));
+        const second = await Promise.all(keyed(93).map(op => again.ok(op)));
+        for (const [i, { cursor }] of second.entries())
+            assert.equal(cursor === first[i]?.cursor, i % 3 > 0 && i < 90, `${i}`);
+        const all = [...numbers(90), ...numbers(93).filter(i => i % 3 === 0 || i >= 90)];
+        for (const client of [alice, again]) {
+            await until(() => data(client, 'r').length >= all.length, () => `${all.length} messages, got ${data(client, 'r').length}`);
+            assert.deepEqual(data(client, 'r'), all);
+        }
+        const mixed = await Promise.all([1, 91, 200, 2].map(i =>
+            alice.request({ type: 'publish', room: 'r', data: 'other', key: `k${i}` })));
+        assert.deepEqual(mixed.map(reply => reply.error?.code), ['conflict', 'conflict', undefined, 'conflict']);
+        assert.equal((await again.next(m => m.data === 'other')).cursor, mixed[2].cursor);
     });
 
     test('rooms without history have one order and no cursors', async t => {

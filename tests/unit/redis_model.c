@@ -227,16 +227,19 @@ static void begin_stream(struct stream *s, hb_str known)
     }
 }
 
-static bool answer_known_key(struct model_link *l, hb_str key, hb_str digest)
+/* What is known of a key; false: nothing, and now this is. */
+static bool is_known(hb_str key, const char *id, hb_str digest, hb_str token, char out[static 256])
 {
-    char line[256], id[64], of[64], token[64];
+    char of[64], first[64], by[64];
     const struct known *k = key_of(key);
-    if (!k || sscanf(k->value, "%63s %63s %63s", id, of, token) != 3)
-        return false;
-    bool same = strlen(of) == digest.n && memcmp(of, digest.p, digest.n) == 0;
-    snprintf(line, sizeof(line), "%c %s %s", same ? '1' : '2', id, token);
-    answer_string(l, (hb_str){line, strlen(line)});
-    return true;
+    if (k && sscanf(k->value, "%63s %63s %63s", first, of, by) == 3) {
+        bool same = strlen(of) == digest.n && memcmp(of, digest.p, digest.n) == 0;
+        snprintf(out, 256, "%c %s %s", same ? '1' : '2', first, by);
+        return true;
+    }
+    snprintf(out, 256, "%s %.*s %.*s", id, (int)digest.n, digest.p, (int)token.n, token.p);
+    remember_key(key, out);
+    return false;
 }
 
 static void append(struct stream *s, hb_pos id, hb_str bytes, size_t most)
@@ -248,32 +251,56 @@ static void append(struct stream *s, hb_pos id, hb_str bytes, size_t most)
     s->head = id;
 }
 
-static void run_publish(struct model_link *l, const redisReply *c)
+/* One publish of a call: its outcome; the entry's place is told in `s`. */
+static bool publish_one(struct stream *s, hb_str head, hb_str call, hb_str entry, size_t most, char out[static 256])
 {
-    char value[256], line[2 * POS_TEXT_MAX], *payload;
-    hb_str entry = word(c, 6);
-    struct stream *s = stream_of(word(c, 4));
-    size_t n;
-    begin_stream(s, word(c, 14));
+    hb_str window, digest = HB_STR("-"), token = HB_STR("-");
     hb_pos prev = s->head,
            id = prev.hi >= redis_now ? (hb_pos){prev.hi, prev.lo + 1} : (hb_pos){redis_now, 0};
-    if (answer_known_key(l, word(c, 5), word(c, 11)))
+    char text[POS_TEXT_MAX], before[POS_TEXT_MAX];
+    pos_text(id, text);
+    pos_text(prev, before);
+    if (head.n)
+        CHECK(word_cut(&head, &window) && word_cut(&head, &digest) && word_cut(&head, &token));
+    else
+        head = call;
+    if (head.n && is_known(head, text, digest, token, out))
+        return false;
+    append(s, id, entry, most);
+    snprintf(out, 256, "0 %s %s", text, before);
+    return true;
+}
+
+static void run_publish(struct model_link *l, const redisReply *c)
+{
+    static char answers[16 * 1024], payload[256 * 1024];
+    char outcome[256];
+    size_t n = 0, n_answers = 0;
+    struct stream *s = stream_of(word(c, 4));
+    bool several = c->elements > 14;
+    const struct known *seen = several ? key_of(word(c, 5)) : NULL;
+    if (seen) {
+        answer_string(l, (hb_str){seen->value, strlen(seen->value)});
         return;
-    n = pos_text(id, line);
-    snprintf(value, sizeof(value), "%s %.*s %.*s", line, (int)word(c, 11).n, word(c, 11).p,
-        (int)word(c, 13).n, word(c, 13).p);
-    remember_key(word(c, 5), value);
-    append(s, id, entry, number(c, 8));
-    line[n++] = ' ';
-    n += pos_text(prev, line + n);
-    payload = malloc(n + 1 + entry.n);
-    memcpy(payload, line, n);
-    payload[n] = ' ';
-    memcpy(payload + n + 1, entry.p, entry.n);
-    push_to_all(word(c, 7), (hb_str){payload, n + 1 + entry.n}, true);
-    snprintf(value, sizeof(value), "0 %.*s", (int)n, line);
-    answer_string(l, (hb_str){value, n + 2});
-    free(payload);
+    }
+    begin_stream(s, word(c, 11));
+    for (size_t i = 12; i + 1 < c->elements; i += 2) {
+        hb_str entry = word(c, i + 1), call = several ? (hb_str){NULL, 0} : word(c, 5);
+        bool is_stored = publish_one(s, word(c, i), call, entry, number(c, 7), outcome);
+        n_answers += (size_t)sprintf(answers + n_answers, "%s%s", n_answers ? " " : "", outcome);
+        CHECK(n_answers + 256 < sizeof(answers) && n + entry.n + 256 < sizeof(payload));
+        if (!is_stored)
+            continue;
+        if (n == 0)
+            n = (size_t)sprintf(payload, "%s ", outcome + 2);
+        memcpy(payload + n, entry.p, entry.n);
+        n += entry.n;
+    }
+    if (n)
+        push_to_all(word(c, 6), (hb_str){payload, n}, true);
+    if (several)
+        remember_key(word(c, 5), answers);
+    answer_string(l, (hb_str){answers, n_answers});
 }
 
 /* The entries of a page: [*from, *to), by what is asked for. True: nothing more is behind them. */

@@ -144,7 +144,7 @@ static void answer(const char *expect, const char *bytes, size_t n)
     struct command *c = list_entry(w.pipe.waiting.next, struct command, link);
     CHECK(!expect || memmem(c->bytes, c->n, expect, strlen(expect)));
     list_remove(&c->link);
-    w.pipe.bytes -= c->n;
+    w.pipe.bytes -= c->n + c->beside;
     free(c->bytes);
     if (bytes) {
         CHECK(replies_feed(replies, bytes, n, 100000));
@@ -551,6 +551,106 @@ TEST(an_answer_that_overtakes_a_push_waits_for_it)
     push(r, "2-0", "1-0", "theirs");
     CHECK_STR(((hb_str){told, strlen(told)}), "theirs mine ");
     unref(m);
+    end(r);
+}
+
+static void publish_text(struct room *r, const char *data, const hb_key *key)
+{
+    hb_message *m = make(HB_STR("r"), HB_STR("message"), (hb_str){data, strlen(data)}, (hb_str){NULL, 0});
+    publish_send(r, m, key, &done);
+    unref(m);
+}
+
+TEST(publishes_of_one_turn_are_one_step_and_each_has_its_place)
+{
+    struct room *r = live("1-0");
+    publish_text(r, "first", NULL);
+    publish_text(r, "second", NULL);
+    publish_text(r, "third", NULL);
+    CHECK_INT(waiting(), 1);
+    answer("second", "$29\r\n0 5-7 1-0 0 5-8 5-7 0 5-9 5-8\r\n", 36);
+    CHECK_STR(((hb_str){told, strlen(told)}), "first second third ");
+    CHECK_STR(((hb_str){answers, strlen(answers)}), "0 0 0 ");
+    CHECK(r->last.hi == 5 && r->last.lo == 9);
+    CHECK_INT(w.pipe.bytes, 0);
+    end(r);
+}
+
+TEST(a_publish_whose_answer_was_lost_is_known_when_it_is_repeated)
+{
+    struct room *r = live("1-0");
+    static const char *const page[][3] = {{"2-0", "1-0", "a"}, {"5-0", "2-0", "first"}};
+    publish_text(r, "first", NULL);
+    answer("EVALSHA", "$7\r\n1 5-0 -\r\n", 13);
+    CHECK_STR(((hb_str){answers, strlen(answers)}), "0 ");
+    CHECK_STR(((hb_str){told, strlen(told)}), "");
+    now += 200;
+    room_tick(r, now);
+    answer_page("5-0", 2, page);
+    CHECK_STR(((hb_str){told, strlen(told)}), "a first ");
+    end(r);
+}
+
+TEST(of_a_step_each_publish_has_its_own_outcome)
+{
+    struct room *r = live("1-0");
+    hb_key key = {.room = HB_STR("r"), .scope = HB_STR("alice"), .key = HB_STR("k"), .window_ms = 1000};
+    publish_text(r, "known", &key);
+    publish_text(r, "new", &key);
+    publish_text(r, "other", &key);
+    publish_text(r, "cut short", &key);
+    CHECK_INT(waiting(), 1);
+    answer("EVALSHA", "$29\r\n1 1-0 77 0 5-0 1-0 2 1-0 77 0\r\n", 36);
+    CHECK_STR(((hb_str){told, strlen(told)}), "new ");
+    CHECK(strncmp(answers, "0d 0 ", 5) == 0);
+    CHECK(strstr(answers, "d 14 "));
+    end(r);
+}
+
+TEST(a_step_that_failed_fails_each_of_its_publishes)
+{
+    struct room *r = live("1-0");
+    publish_text(r, "first", NULL);
+    publish_text(r, "second", NULL);
+    answer("EVALSHA", "-WRONGTYPE x\r\n", 14);
+    CHECK(strncmp(answers, "14 14", 5) == 0);
+    CHECK_INT(waiting(), 0);
+    end(r);
+}
+
+TEST(a_push_of_several_is_taken_one_by_one)
+{
+    struct room *r = live("1-0");
+    char payload[512] = "2-5 1-0 ";
+    size_t at = strlen(payload);
+    at += entry_bytes(payload + at, "a", 5, 1);
+    size_t one = at;
+    at += entry_bytes(payload + at, "b", 5, 2);
+    room_push(r, (hb_str){payload, one});
+    CHECK_STR(((hb_str){told, strlen(told)}), "a ");
+    room_push(r, (hb_str){payload, at}); /* what is known is passed over */
+    CHECK_STR(((hb_str){told, strlen(told)}), "a b ");
+    CHECK(r->last.hi == 2 && r->last.lo == 6);
+    end(r);
+}
+
+TEST(a_publish_goes_with_others_only_if_nothing_came_between)
+{
+    struct room *r = live("1-0");
+    hb_key key = {.room = HB_STR("r"), .scope = HB_STR("alice"), .key = HB_STR("k"), .window_ms = 1000};
+    hb_done lookup = {.fn = done.fn};
+    publish_text(r, "a", NULL);
+    publish_text(r, "keyed", &key);
+    CHECK_INT(waiting(), 1);
+    publish_lookup(r, &key, &lookup);
+    publish_text(r, "b", NULL);
+    CHECK_INT(waiting(), 3);
+    pipe_tick(&w.pipe); /* the turn ends */
+    publish_text(r, "c", NULL);
+    CHECK_INT(waiting(), 4);
+    for (int i = 0; i < 50; i++)
+        publish_text(r, "d", NULL);
+    CHECK_INT(waiting(), 5);
     end(r);
 }
 

@@ -70,17 +70,24 @@ TEST(an_entry_with_any_bit_changed_or_cut_short_is_none)
     }
 }
 
-TEST(a_push_is_two_positions_and_an_entry)
+TEST(a_push_is_two_positions_and_its_entries)
 {
     char push[256] = "12-1 11-5 ";
     hb_message m = message();
     struct entry e;
+    hb_str rest = {push, 10 + 2 * entry_size(&m)};
     entry_write(&m, (struct token){3, 4}, push + 10);
-    CHECK(push_parse((hb_str){push, 10 + entry_size(&m)}, &e));
+    entry_write(&m, (struct token){3, 5}, push + 10 + entry_size(&m));
+    CHECK(push_cut(&rest, &e));
     CHECK(e.id.hi == 12 && e.id.lo == 1 && e.prev.hi == 11 && e.prev.lo == 5);
-    CHECK(!push_parse(str("12-1 11-5 "), &e));
-    CHECK(!push_parse(str("12-1"), &e));
-    CHECK(!push_parse(str(""), &e));
+    CHECK(entry_cut(&rest, &e) && e.token.count == 4);
+    CHECK(entry_cut(&rest, &e) && e.token.count == 5);
+    CHECK_STR(e.data, "{\"n\":1.10}");
+    CHECK(!entry_cut(&rest, &e));
+    static const char *const bad[] = {"12-1 ", "12-1", "", "x 11-5 ", "12-1  ",
+        "1111111111111111111111111111111111111111111111-1 1-1 "};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        CHECK(!push_cut(&(hb_str){bad[i], strlen(bad[i])}, &e));
 }
 
 TEST(a_url_says_where_and_who)
@@ -176,6 +183,20 @@ TEST(a_command_is_written_as_redis_reads_it)
     command_write(3, words, bytes);
     CHECK_INT(n, 42);
     CHECK(memcmp(bytes, "*3\r\n$7\r\nPUBLISH\r\n$0\r\n\r\n$12\r\na\0\r\nbcdefghi\r\n", n) == 0);
+}
+
+TEST(a_command_takes_more_words)
+{
+    char bytes[2048];
+    hb_str word = HB_STR("word"), words[] = {word, word, word, word, word, word, word, word, word, word};
+    size_t n = command_size(10, words);
+    command_write(10, words, bytes);
+    while (n < 10 * 10 + 5 + 89 * word_size(4)) {
+        memcpy(command_add(bytes, n, 4), "more", 4);
+        n += word_size(4);
+    }
+    CHECK(memcmp(bytes, "*99\r\n$4\r\nword\r\n", 15) == 0);
+    CHECK(memcmp(bytes + n - 10, "$4\r\nmore\r\n", 10) == 0);
 }
 
 TEST(a_table_finds_what_was_put_and_not_what_was_removed)
