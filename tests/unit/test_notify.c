@@ -18,7 +18,7 @@ struct target {
 };
 
 static sem_t failed;
-static int dropped;
+static _Atomic int dropped;
 
 static void on_log(const char *line, size_t n, void *arg)
 {
