@@ -53,7 +53,8 @@ static void drop_first(struct stream *s, size_t n)
     for (size_t i = 0; i < n; i++)
         free((void *)(uintptr_t)s->entries[i].bytes.p);
     s->n -= n;
-    memmove(s->entries, s->entries + n, s->n * sizeof(*s->entries));
+    if (s->n)
+        memmove(s->entries, s->entries + n, s->n * sizeof(*s->entries));
 }
 
 static void forget(struct memory *m)
