@@ -1,11 +1,15 @@
 // Each metric is there from the start, and counts what it says: provoked one by one.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'node:test';
 import { connect, open, refused } from './lib/client.mjs';
 import { fetchHttp } from './lib/http.mjs';
 import { SECRET, tokenFor } from './lib/jwt.mjs';
 import { connectPoll } from './lib/poll.mjs';
-import { startHub } from './lib/server.mjs';
+import { buildDir, startHub } from './lib/server.mjs';
+import * as sio from './lib/sio.mjs';
 import { connectSse } from './lib/sse.mjs';
 import { until } from './lib/until.mjs';
 
@@ -90,6 +94,42 @@ test('connections, sessions, rooms, messages and bytes of each transport', async
     await becomes(hub, 'hubbub_room_memberships', {}, 0);
     await becomes(hub, 'hubbub_outbox_bytes', {}, 0);
 });
+
+test('the same of Socket.IO clients, by polling and by WebSocket, and promtool agrees to all of it',
+    { skip: !existsSync(join(buildDir, 'transports/socketio.so')) && 'not built' }, async t => {
+        const hub = await startHub(t, { rooms: ROOMS, transports: { socketio: {}, websocket: {} } });
+        const transport = 'socketio';
+        const all = [await sio.connect(t, hub, { transports: ['polling'] }), await sio.connect(t, hub, { transports: ['websocket'] })];
+        const other = await connect(hub);
+        await other.join('room');
+        for (const socket of all)
+            await sio.join(socket, 'room');
+        await becomes(hub, 'hubbub_connections', { transport }, 2);
+        await becomes(hub, 'hubbub_connections_opened_total', { transport }, 2);
+        await becomes(hub, 'hubbub_sessions', {}, 3);
+        await becomes(hub, 'hubbub_room_memberships', {}, 3);
+        for (const socket of all)
+            await sio.publish(socket, 'room', { text: 'hi' });
+        await other.publish('room', { text: 'hi' });
+        for (const socket of all)
+            await sio.receives(socket, 'message', 3);
+        await becomes(hub, 'hubbub_messages_received_total', { transport }, 2);
+        await becomes(hub, 'hubbub_messages_received_total', { transport: 'websocket' }, 1);
+        await becomes(hub, 'hubbub_messages_delivered_total', { transport }, 6);
+        await becomes(hub, 'hubbub_messages_delivered_total', { transport: 'websocket' }, 3);
+        const { ok } = (await sio.ask(all[0], 'join-room', 'closed'))[0];
+        assert.equal(ok, false);
+        await becomes(hub, 'hubbub_errors_total', {}, 1);
+        if (spawnSync('which', ['promtool']).status === 0) {
+            const { text } = await hub.admin('/metrics');
+            const check = spawnSync('promtool', ['check', 'metrics'], { input: text });
+            assert.deepEqual([check.status, check.stderr.toString()], [0, '']);
+        }
+        all.forEach(socket => socket.disconnect());
+        await becomes(hub, 'hubbub_connections_closed_total', { transport, reason: 'client' }, 2);
+        await becomes(hub, 'hubbub_connections', { transport }, 0);
+        await becomes(hub, 'hubbub_sessions', {}, 1);
+    });
 
 test('refusals by reason: capacity, address, origin, credentials, rate', async t => {
     const hub = await startHub(t, { ...AUTH, limits: { connections: 6, connections_per_ip: 3 }, rooms: ROOMS });
