@@ -7,6 +7,7 @@
  */
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/rand.h"
 #include "base/str.h"
@@ -18,7 +19,7 @@
 #include <string.h>
 
 enum {
-    KEYS_MAX = 100000,
+    KEYS_MAX = 100000,                     /* of this worker */
     PRESENCE_BYTES_MAX = 64 * 1024 * 1024, /* presence data of the node */
 };
 
@@ -101,6 +102,9 @@ static void expire_keys(struct memory *m)
         struct known *k = list_entry(m->keys_by_age.next, struct known, by_age);
         if (k->due_ms > now && m->keys.count < KEYS_MAX)
             break;
+        if (k->due_ms > now)
+            log_write(LOG_WARN, "keys", "more than %d keys within limits.key_window: the oldest are forgotten early",
+                KEYS_MAX);
         forget_key(m, k);
     }
 }

@@ -81,7 +81,8 @@ struct hb_backend {
     /* The room gets a home. The state handed back goes into every other call. Never fails: a backend
      * that is away answers unavailable later. */
     void *(*room_open)(const hb_ctx *ctx, hb_room *room, hb_str name, const hb_keep *keep);
-    /* No members, and keep_ms() has passed since the last call: the state may go. */
+    /* No members, and what idle_ms said has passed since the last call; or the worker ends: then what is
+     * under way is completed first, as HB_UNAVAILABLE. The state may go. */
     void (*room_close)(const hb_ctx *ctx, void *state);
     /* How long an idle room is to be held open after its last use; 0: close at once. */
     int64_t (*idle_ms)(const hb_ctx *ctx, void *state);
@@ -91,6 +92,7 @@ struct hb_backend {
      * NULL) known within its window nothing is stored: `duplicate`, or HB_CONFLICT. What other nodes
      * publish comes by store->deliver. */
     void (*publish)(const hb_ctx *ctx, void *state, hb_message *message, const hb_key *key, hb_done *done);
+    /* Is the key known within its window? HB_OK with pos and ts, HB_CONFLICT, or HB_NOT_FOUND. */
     void (*lookup)(const hb_ctx *ctx, void *state, const hb_key *key, hb_done *done);
     /* The room's position now: after all that was delivered. */
     void (*position)(const hb_ctx *ctx, void *state, hb_done *done);
