@@ -302,6 +302,13 @@ const hostile = {
         const timer = setInterval(() => socket.write(`X-${Math.random()}: ${'x'.repeat(8000)}\r\n`), 1);
         socket.on('close', () => clearInterval(timer));
     }, /network|timeout/],
+    'goes on about going on': [socket => {
+        const timer = setInterval(() => socket.write('HTTP/1.1 100 Continue\r\n\r\n'.repeat(100)), 1);
+        socket.on('close', () => clearInterval(timer));
+    }, /network|timeout/],
+    'breaks off': [socket => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"data":1}'), 'network'],
+    'breaks off a chunk': [socket => socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n{"data":1}\r\n'), 'network'],
+    'counts its chunks wrong': [socket => socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{"data":1}\r\n0\r\n\r\n'), 'network'],
     'announces too much': [socket => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n{'), 'too_large'],
     'sends too much': [socket => {
         socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
