@@ -44,6 +44,10 @@ for n in 1 2 3; do
 done
 haproxy -f "$root/conf/haproxy.cfg" >"$dir/haproxy.log" 2>&1 &
 pids+=($!)
+until curl -sf http://127.0.0.1:8080/hub/client.js >/dev/null; do
+    kill -0 "${pids[4]}" 2>/dev/null || { cat "$dir/haproxy.log" >&2; exit 1; }
+    sleep 0.2
+done
 
 cat <<END
 Three nodes: n1 (pid ${pids[1]}), n2 (${pids[2]}), n3 (${pids[3]}); Redis (pid ${pids[0]}). Logs: $dir

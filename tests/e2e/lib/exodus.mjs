@@ -1,17 +1,13 @@
 // Clients of every kind behind HAProxy and two nodes that share a Redis; one node is told to go. What
 // they are promised: nothing lost, nothing twice, no crowd at the other node's door.
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { io } from 'socket.io-client';
 import WebSocket from 'ws';
 import { connect } from '../../../transports/client/hubbub.js';
 import { SECRET, tokenFor } from './jwt.mjs';
-import { freePort } from './ports.mjs';
-import { runProxy } from './proxies.mjs';
 import { startCluster, startRedis } from './redis.mjs';
-import { shipped } from './server.mjs';
+import { startShippedHaproxy } from './shipped.mjs';
 import { until } from './until.mjs';
 
 const AT_ONCE = 100;
@@ -70,20 +66,6 @@ class Writer {
         }
         this.hub.close();
     }
-}
-
-/** The shipped haproxy.cfg before these nodes; gives its address. */
-async function startShipped(t, hubs) {
-    const port = await freePort(), file = join(hubs[0].directory, 'haproxy.cfg');
-    const text = readFileSync(shipped('conf/haproxy.cfg'), 'utf8')
-        .replace(/maxconn \d+/, 'maxconn 9000')
-        .replace('127.0.0.1:8080', `127.0.0.1:${port}`)
-        .replace(/^ *server n3.*\n/mg, '')
-        .replace(/127\.0\.0\.1:300(\d)/g, (_, n) => `127.0.0.1:${hubs[n - 1].port}`)
-        .replace(/port 910(\d)/g, (_, n) => `port ${hubs[n - 1].adminPort}`);
-    writeFileSync(file, text);
-    const [base] = await runProxy(t, 'haproxy', ['-db', '-q', '-f', file], [port]);
-    return base;
 }
 
 async function openAll(members, base) {
@@ -160,12 +142,11 @@ export async function exodus(t, { counts, drain, writers: nWriters = 4, every = 
         rooms: [{ match: '*', join: 'anyone', publish: 'anyone', history: { messages: 2000, age: '1h' } }],
         options: { timeout: '5s' },
     });
-    const base = await startShipped(t, hubs);
+    const base = await startShippedHaproxy(t, hubs);
     const all = Object.entries(counts).flatMap(([way, n]) => Array(n).fill(way));
     const rooms = Array.from({ length: Math.ceil(all.length / 50) }, (_, i) => `room-${i}`);
     const members = all.map((way, i) => new Member(way, rooms[i % rooms.length]));
     t.after(() => members.forEach(member => member.close()));
-    await until(() => fetch(base + '/hub/client.js').then(({ ok }) => ok, () => false), 'HAProxy to find a node');
     await openAll(members, base);
     // HAProxy sends one address's Socket.IO clients to one node: that one goes.
     const socketio = await hubs[0].metric('hubbub_connections', { transport: 'socketio' });
