@@ -102,8 +102,9 @@ static void close_now(struct link *l)
 {
     const struct options *o = link_options(l);
     bool was_up = l->state == LINK_UP;
-    if (!l->told)
+    if (!l->told || strcmp(l->said, l->fault) != 0) /* cut off first, then refused: the second says why */
         log_state(l, HB_LOG_WARN, l->fault);
+    memcpy(l->said, l->fault, sizeof(l->said));
     l->told = true;
     l->fault[0] = '\0';
     drop_socket(l);

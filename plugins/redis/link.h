@@ -46,6 +46,7 @@ struct link {
     bool reading;              /* within the loop over answers: closing waits for its end */
     bool watch_write;
     char fault[160];           /* why it is to be closed; "" when it is not */
+    char said[160];            /* the last of these that was logged */
     bool told;                 /* its being away was logged */
 };
 

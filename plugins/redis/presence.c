@@ -312,17 +312,23 @@ struct ticking {
     uint64_t renewed;      /* whose lease; 0: nobody's */
 };
 
-/* Not alive: the others have removed what we had, or Redis has lost it. */
+static void send_tick(struct worker *w, bool renew, uint64_t dead);
+
+/* Not alive: the others have removed what we had, or Redis has lost it. More is due: at once, as a node
+ * that died may have had thousands. */
 static void on_ticked(struct command *c, const redisReply *reply)
 {
     struct ticking *k = container_of(c, struct ticking, c);
     struct worker *w = k->w;
+    long long done = reply && reply->type == REDIS_REPLY_INTEGER ? reply->integer : -1;
     w->ticking = false;
-    if (reply && reply->type == REDIS_REPLY_INTEGER && k->renewed == w->owner) {
-        w->doubt |= w->leased && reply->integer == 0;
+    if (done >= 0 && k->renewed == w->owner) {
+        w->doubt |= w->leased && !(done & 1);
         w->leased = true;
     }
     free(k);
+    if (done > 0 && (done & 2))
+        send_tick(w, false, 0);
 }
 
 static void send_tick(struct worker *w, bool renew, uint64_t dead)

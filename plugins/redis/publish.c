@@ -184,8 +184,8 @@ static void stored(struct publish *p, hb_pos id, hb_pos prev)
 
 static void unstored(struct publish *p, const redisReply *reply, bool sent)
 {
-    hb_result result = {.code = HB_UNAVAILABLE, .unknown = !reply && sent};
-    p->room->unsettled |= result.unknown;
+    hb_result result = {.code = HB_UNAVAILABLE, .unknown = !reply}; /* to be retried with its key, sent or not */
+    p->room->unsettled |= !reply && sent;
     answer(p, &result);
 }
 
@@ -409,7 +409,7 @@ bool publish_pushed(struct room *r, const struct entry *e)
 void publish_send(struct room *r, hb_message *m, const hb_key *key, hb_done *done)
 {
     if (!pipe_has_room(&r->w->pipe, entry_size(m) + KEY_NAME_MAX)) {
-        hb_result result = {.code = HB_UNAVAILABLE};
+        hb_result result = {.code = HB_UNAVAILABLE, .unknown = true};
         done->fn(done, &result);
         return;
     }

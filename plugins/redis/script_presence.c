@@ -98,10 +98,10 @@ const char script_who[] =
 /*
  * What is due: ends of grace, owners whose lease is over. Whoever comes first does it, the others find
  * nothing left. ARGV prefix, owner, lease (0: not to be renewed now), an owner that is no more ('': none)
- * → 1 when the lease had not run out
+ * → 1 when the lease had not run out, and 2 more when not all that is due was done
  */
 const char script_tick[] = COMMON
-    "local alive = 1\n"
+    "local alive, more = 1, 0\n"
     "if tonumber(ARGV[3]) > 0 then\n"
     "  if not redis.call('ZSCORE', P .. ':o', ARGV[2]) then alive = 0 end\n"
     "  redis.call('ZADD', P .. ':o', now + ARGV[3], ARGV[2])\n"
@@ -112,12 +112,14 @@ const char script_tick[] = COMMON
     "    local room, session = string.match(held, '^(%Z+)%z(.*)$')\n"
     "    if room then drop(room, session, 0, owner) end\n"
     "  end\n"
-    "  if redis.call('SCARD', P .. ':h:' .. owner) == 0 then redis.call('ZREM', P .. ':o', owner) end\n"
+    "  if redis.call('SCARD', P .. ':h:' .. owner) == 0 then redis.call('ZREM', P .. ':o', owner) else more = 2 end\n"
     "end\n"
-    "for _, due in ipairs(redis.call('ZRANGEBYSCORE', P .. ':g', '-inf', now, 'LIMIT', 0, 200)) do\n"
+    "local ends = redis.call('ZRANGEBYSCORE', P .. ':g', '-inf', now, 'LIMIT', 0, 200)\n"
+    "if #ends == 200 then more = 2 end\n"
+    "for _, due in ipairs(ends) do\n"
     "  local room, user = string.match(due, '^(%Z+)%z(.*)$')\n"
     "  local u = room and get(room, user)\n"
     "  if u and u.n == 0 and u.til <= now then gone(room, user, u) end\n"
     "  redis.call('ZREM', P .. ':g', due)\n"
     "end\n"
-    "return alive\n";
+    "return alive + more\n";

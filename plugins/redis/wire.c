@@ -108,9 +108,11 @@ static bool number(const char **at, const char *end, uint64_t *out)
 
 bool pos_parse(hb_str text, hb_pos *out)
 {
-    const char *at = text.p, *end = text.p + text.n;
     hb_pos pos;
-    if (!text.p || !number(&at, end, &pos.hi) || at == end || *at++ != '-' || !number(&at, end, &pos.lo) || at != end)
+    if (!text.p)
+        return false;
+    const char *at = text.p, *end = text.p + text.n;
+    if (!number(&at, end, &pos.hi) || at == end || *at++ != '-' || !number(&at, end, &pos.lo) || at != end)
         return false;
     *out = pos;
     return true;

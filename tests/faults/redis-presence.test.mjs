@@ -42,3 +42,24 @@ test('a node with 300 users is killed: each leaves once, within the lease and tw
             assert.equal((await watcher.ok({ type: 'presence', room: 'watched' })).count, 2 * (USERS + 1));
         }
     });
+
+test('what a dead owner held is removed at once, however much it is', { skip: !hasRedis && 'no redis-server' }, async t => {
+    const N = 6000, redis = await startRedis(t);
+    const [hub] = await startCluster(t, redis, 1, {
+        rooms: [{ match: '*', join: 'anyone', publish: 'members', presence: true }],
+        plugins: [{ 'auth-jwt': { secret: SECRET } }, { presence: { grace: '1s' } }],
+    });
+    const watcher = await connect(hub, { token: tokenFor('watcher') });
+    await watcher.join('watched');
+    await redis.command('EVAL', `for i = 1, ${N} do
+        redis.call('HSET', 'test:p:watched', 's' .. i, 'dead u' .. i)
+        redis.call('HSET', 'test:u:watched', 'u' .. i, '1 1 0 s' .. i .. ' -')
+        redis.call('SADD', 'test:h:dead', 'watched\\0s' .. i)
+    end
+    redis.call('ZADD', 'test:o', 1, 'dead')`, '0');
+    const began = performance.now();
+    await until(async () => await redis.command('HLEN', 'test:u:watched') === ':1', 'all of them to be gone', 30_000);
+    t.diagnostic(`${N} in ${Math.round(performance.now() - began)} ms`);
+    assert.equal(await redis.command('EXISTS', 'test:h:dead'), ':0');
+    assert.equal((await watcher.ok({ type: 'presence', room: 'watched' })).count, 1);
+});

@@ -1,6 +1,5 @@
 #include "redis_host.h"
 #include "../../plugins/redis/script.h"
-#include "unit.h"
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@ enum { TIMERS_MAX = 64, SOCKETS_MAX = 64, TURNS_MAX = 100000 };
 
 struct redis_listener redis_listener;
 uint64_t redis_now;
+size_t redis_texts;
 bool redis_refuses;
 
 /* --- chance and time: the program's own, so that the plugin's are the test's
@@ -68,8 +68,10 @@ static void ref(hb_message *m)
 
 void redis_unref(hb_message *m)
 {
-    if (--((struct redis_text *)m)->refs == 0)
-        free(m);
+    if (--((struct redis_text *)m)->refs > 0)
+        return;
+    redis_texts--;
+    free(m);
 }
 
 static hb_message *make(hb_str room, hb_str event, hb_str data, hb_str user)
@@ -77,6 +79,7 @@ static hb_message *make(hb_str room, hb_str event, hb_str data, hb_str user)
     struct redis_text *t = calloc(1, sizeof(*t));
     size_t n = data.n < REDIS_TEXT_MAX ? data.n : REDIS_TEXT_MAX;
     t->refs = 1;
+    redis_texts++;
     if (n)
         memcpy(t->data, data.p, n);
     t->m.data = (hb_str){t->data, n};

@@ -36,6 +36,7 @@ struct redis_listener {
 };
 extern struct redis_listener redis_listener;
 extern uint64_t redis_now; /* ms */
+extern size_t redis_texts;   /* messages that are held by anybody */
 extern bool redis_refuses; /* new connections are closed at once */
 
 void redis_seed(uint64_t seed);

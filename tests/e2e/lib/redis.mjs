@@ -34,14 +34,23 @@ export class Redis {
         }
     }
 
-    /** One command; gives the first line of the answer as it stands on the wire, of strings the string. */
+    /**
+     * One command; gives the first line of the answer as it stands on the wire, of strings the string.
+     * As `login`, where that is set: [user, password].
+     */
     command(...words) {
+        const asArray = list => `*${list.length}\r\n${list.map(String).map(word =>
+            `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`;
         return within(new Promise((resolve, reject) => {
             const socket = connectTcp(this.port, '127.0.0.1');
-            let answer = '';
+            let answer = '', isIn = !this.login;
             socket.on('error', reject);
             socket.on('data', chunk => {
                 answer += chunk;
+                if (!isIn && answer.includes('\r\n')) {
+                    answer = answer.slice(answer.indexOf('\r\n') + 2);
+                    isIn = true;
+                }
                 const line = answer.indexOf('\r\n');
                 if (line < 0)
                     return;
@@ -51,8 +60,7 @@ export class Redis {
                 socket.destroy();
                 resolve(length >= 0 ? answer.slice(line + 2, line + 2 + length) : answer.slice(0, line));
             });
-            const bytes = words.map(String).map(word => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
-            socket.write(`*${words.length}\r\n${bytes.join('')}`);
+            socket.write((this.login ? asArray(['AUTH', ...this.login]) : '') + asArray(words));
         }), () => `redis' answer to ${words.join(' ').slice(0, 100)}`);
     }
 
