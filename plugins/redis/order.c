@@ -36,13 +36,19 @@ static void deliver(struct room *r, hb_pos id, hb_message *m)
     r->w->store->deliver(r->home, m);
 }
 
+/* A Redis that says nonsense does not turn a stream back either. */
+static bool continues(const struct room *r, hb_pos id, hb_pos prev)
+{
+    return pos_equal(prev, r->last) && pos_compare(id, r->last) > 0;
+}
+
 /* What is held and continues now. False: the stream went past one that was not in it. */
 static bool release(struct room *r)
 {
     bool whole = true;
     while (!list_empty(&r->held)) {
         struct held *h = first(r);
-        if (pos_equal(h->prev, r->last))
+        if (continues(r, h->id, h->prev))
             deliver(r, h->id, h->m);
         else if (pos_compare(h->id, r->last) > 0)
             break;
@@ -93,7 +99,7 @@ void order_take(struct room *r, hb_pos id, hb_pos prev, hb_message *m, bool push
         r->w->store->deliver(r->home, m);
         return;
     }
-    if (r->has_last && pos_equal(prev, r->last)) {
+    if (r->has_last && continues(r, id, prev)) {
         deliver(r, id, m);
         if (!release(r))
             tell_lost(r, prev);
