@@ -85,7 +85,7 @@ test('a replay brings all that came, one\'s own and echo:false messages too; a s
     await alice.leave('r');
     await alice.leave('r');
     assert.equal((await alice.join('r', { since: cursor })).recovered, true);
-    await alice.sync();
+    await until(() => alice.messages('r').length >= 3, 'the replay');
     assert.deepEqual(data(alice.messages('r')), ['own', 'silent', 'own']);
 });
 
