@@ -77,11 +77,15 @@ bool head_complete(hb_str bytes)
 hb_str head_field(hb_str bytes, hb_str name)
 {
     hb_str line, key;
+    bool begun = false; /* the request line is read */
     while (str_split(&bytes, '\n', &line)) {
         if (line.n && line.p[line.n - 1] == '\r')
             line.n--;
-        if (str_split(&line, ':', &key) && line.p && str_eq_nocase(key, name))
+        if (!line.n && begun)
+            break;
+        if (begun && str_split(&line, ':', &key) && line.p && str_eq_nocase(key, name))
             return str_trim(line);
+        begun |= line.n > 0;
     }
     return (hb_str){NULL, 0};
 }

@@ -72,3 +72,15 @@ TEST(completeness_is_seen_in_lenient_heads_too)
     CHECK(!head_complete(S("\r\n\r\nGET / HTTP/1.1\r\n")));
     CHECK(!head_complete(S("")));
 }
+
+TEST(a_field_is_of_the_head_not_of_what_follows_it)
+{
+    hb_str bytes = S("\r\nPOST /a HTTP/1.1\r\nhOST:  a \r\nContent-Length: 9\r\n\r\nOrigin: b\r\n\r\nHost: c\r\n");
+    CHECK_STR(head_field(bytes, S("host")), "a");
+    CHECK(head_field(bytes, S("origin")).p == NULL);
+}
+
+TEST(the_request_line_is_no_field)
+{
+    CHECK(head_field(S("Origin: b HTTP/1.1\r\nHost: a\r\n\r\n"), S("origin")).p == NULL);
+}
