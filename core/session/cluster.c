@@ -14,7 +14,8 @@ enum { FORGET_MS = 6000, NODE_JSON_MAX = 2048, CAST_MAX = 4 * 1024 * 1024 };
 
 static cluster_fn on_beacon;
 static cluster_fn *handlers[CLUSTER_KINDS] = {[CLUSTER_BEACON] = on_beacon, [CLUSTER_ORDER] = cluster_on_order,
-    [CLUSTER_REVOKE] = cluster_on_revoke, [CLUSTER_BROADCAST] = cluster_on_broadcast};
+    [CLUSTER_REVOKE] = cluster_on_revoke, [CLUSTER_BROADCAST] = cluster_on_broadcast,
+    [CLUSTER_MEMBER] = cluster_on_member};
 
 struct node {
     uint32_t number;       /* 0: free */

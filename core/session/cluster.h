@@ -12,6 +12,7 @@ enum cluster_kind {
     CLUSTER_ORDER,     /* cluster_order */
     CLUSTER_REVOKE,    /* token id, user, issued before, until */
     CLUSTER_BROADCAST, /* event, data */
+    CLUSTER_MEMBER,    /* join or leave, room, session, user (session/member.h) */
     CLUSTER_REQUEST,   /* a request for a session there (server/remote.c) */
     CLUSTER_ANSWER,    /* and its answer */
     CLUSTER_KINDS
@@ -40,7 +41,7 @@ void cluster_each(void (*fn)(hb_str json, void *arg), void *arg);
 enum cluster_what { CLUSTER_KICK, CLUSTER_JOIN, CLUSTER_LEAVE };
 /* id or user; to the other nodes. */
 void cluster_order(struct hub *hub, enum cluster_what what, hb_str id, hb_str user, hb_str room);
-cluster_fn cluster_on_order, cluster_on_revoke, cluster_on_broadcast;
+cluster_fn cluster_on_order, cluster_on_revoke, cluster_on_broadcast, cluster_on_member;
 void cluster_revoke(struct hub *hub, hb_str token_id, hb_str user, int64_t issued_before_ms, int64_t until_ms);
 void cluster_broadcast(struct hub *hub, hb_str event, hb_str data);
 

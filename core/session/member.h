@@ -1,6 +1,7 @@
 /*
  * Joins and leaves of sessions, told to a room's other members at once: for transports that want
- * them (hb_transport.members). In order with the room's messages; on this node. Session's worker.
+ * them (hb_transport.members). On this node in order with the room's messages, on others in order
+ * with each other, at most once; of sessions of a node that died nothing. Session's worker.
  */
 #ifndef SESSION_MEMBER_H
 #define SESSION_MEMBER_H

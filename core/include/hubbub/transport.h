@@ -168,7 +168,8 @@ struct hb_transport {
     unsigned lone;
 };
 
-/* Past so many members joins and leaves are not told any more: each would be told to all. */
+/* Past so many members on a node joins and leaves are not told there, nor of those there: each would
+ * be told to all. */
 #define HB_MEMBERS_TOLD 1000
 
 typedef struct hb_open {

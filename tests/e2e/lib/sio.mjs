@@ -45,7 +45,7 @@ export const ask = (socket, ...event) => within(new Promise(resolve =>
 
 /** Emits with an ack that must be ok. */
 export async function ok(socket, ...event) {
-    const [answer] = await ask(socket, ...event);
+    const answer = (await ask(socket, ...event)).at(-1); // with ackTimeout an error stands before it
     if (!answer?.ok)
         throw new Error(`${JSON.stringify(event)}: ${JSON.stringify(answer)}`);
     return answer;
