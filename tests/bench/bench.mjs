@@ -1,10 +1,11 @@
 // Benchmarks, each by ratios within one run (rig.mjs says how, and what the environment chooses):
 //
-//     node tests/bench/bench.mjs [fanout] [memory] [socketio] [peers] [scrape]      without any: the first three
+//     node tests/bench/bench.mjs [fanout] [memory] [socketio] [peers] [scrape] [sizing]      without any: the first three
 //
 // fanout    CPU time of a delivery, against a program that does nothing but send() (baseline_fanout.c)
 // memory    an idle WebSocket
 // socketio  the same of Socket.IO, against hubbub's own protocol
+// sizing    idle clients of every transport, with and without TLS, and what they take of the kernel
 // scrape    a scrape of /metrics and the dashboard's requests, and whether they disturb deliveries
 // peers     the same of Socket.IO, against the server that it comes from (npm installs it)
 import { benchProgram, compare, fanout, FANOUT_HEAD, idleBytes, MEMBERS, printFanout, ratio, startHubbub, startOther,
@@ -47,6 +48,7 @@ const benches = {
     memory: measureMemory,
     socketio: async () => (await import('./socketio.mjs')).compareProtocols(),
     scrape: async () => (await import('./scrape.mjs')).measureScrapes(),
+    sizing: async () => (await import('./sizing.mjs')).measureSizing(),
     peers: async () => (await import('./peers.mjs')).comparePeers(),
 };
 

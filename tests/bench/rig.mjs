@@ -120,7 +120,7 @@ function residentBytes(pid) {
 }
 
 /** The resident size once it has not moved for two seconds. */
-async function settledBytes(pid) {
+export async function settledBytes(pid) {
     let last = 0, same = 0;
     await until(() => {
         const now = residentBytes(pid);
