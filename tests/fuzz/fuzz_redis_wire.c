@@ -101,7 +101,10 @@ static void check_url(hb_str s)
 {
     struct place place;
     struct login login;
-    char *text = strndup(s.p, s.n);
+    char *text = malloc(s.n + 1);
+    HOLDS(text);
+    memcpy(text, s.p, s.n);
+    text[s.n] = 0;
     if (!url_parse(text, &place, &login)) {
         HOLDS(place.host[0] || place.path[0] == '/');
         HOLDS(place.path[0] || (place.port > 0 && place.port < 65536));
