@@ -2,7 +2,7 @@
 // installs at the versions pinned in peers/package.json: CPU time of a delivery, bytes of an idle
 // connection. The same clients, the same rooms, the same messages, one process each, on one CPU.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compare, fanout, FANOUT_HEAD, idleBytes, MEMBERS, printFanout, SECRET, SOCKETIO, startOther,
@@ -11,8 +11,9 @@ import { measureSocketio, socketioMemory } from './socketio.mjs';
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), 'peers');
 
-function install() {
-    if (existsSync(join(folder, 'node_modules', 'socket.io')))
+export function install() {
+    const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json')));
+    if (Object.keys(dependencies).every(name => existsSync(join(folder, 'node_modules', name))))
         return;
     const npm = spawnSync('npm', ['--prefix', folder, 'install', '--no-package-lock', '--no-audit', '--no-fund',
         '--loglevel', 'error'], { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -20,7 +21,9 @@ function install() {
         throw new Error('npm could not install the peers');
 }
 
-const startPeer = t => startOther(t, process.execPath, [join(folder, 'socketio-server.mjs'), '$PORT', SECRET]);
+/** The peer's server; with `more` arguments as socketio-server.mjs takes them. */
+export const startPeer = (t, ...more) =>
+    startOther(t, process.execPath, [join(folder, 'socketio-server.mjs'), '$PORT', SECRET, ...more]);
 
 const measurePeer = window => withCleanup(async t => fanout(await startPeer(t), window, ...SOCKETIO));
 
