@@ -22,7 +22,8 @@ const settled = ({ io }) => until(() => io.engine.transport.name === io.opts.tra
 
 async function start(t, startProxy) {
     const hubs = await startCluster(t, await startRedis(t), NODES,
-        { rooms: OPEN_ROOMS, plugins: [AUTH], trusted_proxies: ['127.0.0.1'], transports: { websocket: {}, socketio: {} } });
+        { rooms: OPEN_ROOMS, plugins: [AUTH], trusted_proxies: ['127.0.0.1'], transports: { websocket: {}, socketio: {} },
+            drain: { timeout: '1s' } }); // who is between two polls comes back to another node
     for (const hub of hubs)
         await until(async () => (await hub.admin('/api/v1/nodes')).json.items.length === NODES, 'the nodes to know each other');
     return { hubs, target: { base: await startProxy(t, hubs) } };
