@@ -2,6 +2,7 @@
 #include "engine.h"
 #include "jtext.h"
 #include "space.h"
+#include "wire.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -361,7 +362,7 @@ bool ops_ask(struct conn *c, const hb_event *ev)
     c->sockets.waiting = w;
     c->sockets.n_waiting++;
     bytes_char(&json, '[');
-    bytes_json_str(&json, ev->event);
+    bytes_json_str(&json, wire_name(ev->event));
     bytes_char(&json, ',');
     if (!shape_arguments(ev->data, &json) && !json.failed)
         json.n--; /* no argument, no comma */

@@ -49,7 +49,8 @@ static void take_space(hb_str *rest, struct packet *out)
     skip(rest, comma ? n + 1 : n);
 }
 
-static bool is_reserved(hb_str name)
+/* `is` compares a name with a plain one. */
+static bool is_reserved(hb_str name, bool (*is)(hb_str name, hb_str plain))
 {
     static const hb_str reserved[] = {
         {"connect", 7},
@@ -59,11 +60,15 @@ static bool is_reserved(hb_str name)
         {"newListener", 11},
         {"removeListener", 14},
     };
-    hb_str raw = {name.p + 1, name.n - 2};
     for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
-        if (jtext_key_is(raw, reserved[i]))
+        if (is(name, reserved[i]))
             return true;
     return false;
+}
+
+bool packet_is_reserved(hb_str event)
+{
+    return is_reserved(event, str_same);
 }
 
 static bool fits_event(struct packet *out)
@@ -74,7 +79,8 @@ static bool fits_event(struct packet *out)
     if (!jtext_item(&it, &out->name))
         return false;
     char kind = jtext_kind(out->name);
-    return kind == '0' || (kind == '"' && !is_reserved(out->name));
+    hb_str raw = {out->name.p + 1, out->name.n - 2};
+    return kind == '0' || (kind == '"' && !is_reserved(raw, jtext_key_is));
 }
 
 /* Is the payload what this type carries? */

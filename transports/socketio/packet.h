@@ -34,6 +34,9 @@ struct packet {
 /* `text` is UTF-8, without Engine.IO's digit. False: a violation that closes the connection. */
 bool packet_parse(hb_str text, struct packet *out);
 
+/* A name that clients keep for themselves: an event so named makes them close the connection. */
+bool packet_is_reserved(hb_str event);
+
 /* The head of a packet to send: type, attachments, namespace, id (NULL: none). */
 void packet_head(struct bytes *out, enum packet_type type, unsigned attachments, hb_str space,
     const uint64_t *id);

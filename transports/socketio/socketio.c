@@ -191,6 +191,21 @@ static int check_path(hb_str path, char *error, size_t error_size)
     return -1;
 }
 
+static int check_events(const struct options *o, char *error, size_t error_size)
+{
+    const char *const names[] = {o->join, o->leave, o->joined, o->left};
+    const char *wrong = NULL;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (packet_is_reserved(str_of(names[i])))
+            wrong = names[i];
+    for (size_t i = 0; i < o->publish.n; i++)
+        if (packet_is_reserved(o->publish.items[i]))
+            wrong = o->publish.items[i].p;
+    if (wrong)
+        snprintf(error, error_size, "no event can be named %s: clients keep that name", wrong);
+    return wrong ? -1 : 0;
+}
+
 static int check(const hb_host *host, const void *options, char *error, size_t error_size)
 {
     const struct options *o = options;
@@ -203,6 +218,8 @@ static int check(const hb_host *host, const void *options, char *error, size_t e
             return -1;
         }
     }
+    if (check_events(o, error, error_size) != 0)
+        return -1;
     if (!o->room[0] || !o->user[0] || !o->ts[0] || !o->data[0] || !o->token[0]) {
         snprintf(error, error_size, "only fields.key may be empty");
         return -1;

@@ -4,6 +4,11 @@
 #include "space.h"
 #include <string.h>
 
+hb_str wire_name(hb_str event)
+{
+    return packet_is_reserved(event) ? HB_STR("message") : event;
+}
+
 /* The event's arguments as JSON, from the bracket and the name on, without the closing bracket.
  * False: this event is not told. */
 static bool put_event(
@@ -15,7 +20,7 @@ static bool put_event(
     if (is_member && (member.n == 0 || whose->room.n == 0)) /* the room of all in a namespace */
         return false;
     bytes_char(json, '[');
-    bytes_json_str(json, is_member ? member : ev->event);
+    bytes_json_str(json, is_member ? member : wire_name(ev->event));
     bytes_char(json, ',');
     hb_str data = ev->data.p ? ev->data : HB_STR("null");
     if (is_member)

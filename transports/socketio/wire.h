@@ -19,6 +19,9 @@ enum {
     FORMS = 6
 };
 
+/* What an event is called here: its name, or `message` for one that clients keep for themselves. */
+hb_str wire_name(hb_str event);
+
 /* hb_transport's encode and fill. A slot holds the offset and the packet's end; over a WebSocket that
  * is a second fragment of the message, so that the first is shared. */
 void wire_encode(const hb_ctx *ctx, unsigned form, const hb_event *ev, hb_out *out);
