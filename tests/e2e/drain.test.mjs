@@ -1,17 +1,20 @@
 // Drain and reload as clients live through them: paced, nothing lost, all or nothing.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { connect, open, refused } from './lib/client.mjs';
 import { fetchHttp } from './lib/http.mjs';
 import { connectPoll } from './lib/poll.mjs';
+import { hasRedis } from './lib/redis.mjs';
 import { buildDir, startHub } from './lib/server.mjs';
 import { connectSse } from './lib/sse.mjs';
 import { until, within } from './lib/until.mjs';
 
 const ROOM = (more = {}) => [{ match: '*', join: 'anyone', publish: 'members', history: { messages: 100, age: '5m' }, ...more }];
 const post = (hub, path) => hub.admin(path, { method: 'POST', body: {} });
+const hasProxy = spawnSync('which', ['haproxy']).status === 0;
 const hasSocketio = existsSync(join(buildDir, 'transports/socketio.so'));
 
 test('clients are told to come back each at another time, evenly over the spread', async t => {
@@ -87,6 +90,21 @@ test('clients that can not be told are closed one after the other',
         const span = times.at(-1)[0] - times[0][0];
         assert.ok(span > 500, `within ${span} ms`);
         assert.deepEqual(await hub.waitExit(), { code: 0, signal: null });
+    });
+
+test('sixty clients of all transports move to the other node, each at its own time, and nothing is lost',
+    { skip: !(hasSocketio && hasRedis && hasProxy) && 'no Socket.IO, redis-server or haproxy' }, async t => {
+        const { exodus } = await import('./lib/exodus.mjs'); // faults/drain.test.mjs has thousands, and measures
+        const got = await exodus(t, {
+            counts: { websocket: 18, sse: 16, longpoll: 12, socketio: 14 },
+            drain: { timeout: '15s', spread: '2s' }, writers: 3, every: 50,
+        });
+        assert.deepEqual(got.exit, { code: 0, signal: null });
+        assert.equal(got.cutOff, false, 'it ended in time');
+        assert.deepEqual([...new Set(got.ways)].sort(), ['longpoll', 'socketio', 'sse', 'websocket']);
+        assert.equal(got.delays.length + got.ways.filter(way => way === 'socketio').length, got.returned, 'each is told once; Socket.IO has no word for it');
+        assert.equal(new Set(got.delays).size, got.delays.length, `two at a time: ${got.delays}`);
+        assert.ok(got.delays.every(delay => delay >= 0 && delay < 2000), `${got.delays}`);
     });
 
 test('a reload changes the history of rooms that are open, without dropping a connection', async t => {

@@ -15,7 +15,7 @@ const AT_ONCE = 100;
 /** A member of one room that keeps what it hears; `gaps` counts how often it was told of a hole. */
 class Member {
     constructor(way, room) {
-        Object.assign(this, { way, room, seen: [], gaps: 0, isIn: false, returns: 0 });
+        Object.assign(this, { way, room, seen: [], gaps: 0, isIn: false, returns: 0, told: [] });
     }
 
     open(base) { return this.way === 'socketio' ? this.openSocketio(base) : this.openHub(base); }
@@ -24,7 +24,7 @@ class Member {
         this.hub = connect(base, { transports: [this.way], WebSocket, openTimeout: 30_000 });
         this.hub.on('message', ({ data }) => this.seen.push(data));
         this.hub.on('gap', () => { this.gaps++; });
-        this.hub.on('bye', () => { this.returns++; this.isIn = false; });
+        this.hub.on('bye', ({ delay }) => { this.told.push(delay); this.returns++; this.isIn = false; });
         this.hub.on('state', ({ state }) => { this.isIn &&= state === 'online'; });
         this.hub.on('joined', () => { this.isIn = true; });
         return this.hub.join(this.room).then(() => { this.isIn = true; });
@@ -131,7 +131,8 @@ function check(members, writers) {
 
 /**
  * counts: {websocket, sse, longpoll, socketio}; drain: as configured. Gives what was measured: sessions
- * that left, the pace that they were told, and the peak at the other node's door.
+ * that left, what `delays` those were told that can be told, the `ways` of those that came back, and the peak at the
+ * other node's door.
  */
 export async function exodus(t, { counts, drain, writers: nWriters = 4, every = 200, workers = 1 }) {
     const redis = await startRedis(t);
@@ -177,6 +178,7 @@ export async function exodus(t, { counts, drain, writers: nWriters = 4, every = 
         exit, took, left, cutOff: /time is up/.test(leaving.stderr), returned: members.filter(({ returns }) => returns > 0).length,
         fresh: members.filter(({ gaps }) => gaps > 0).length,
         written: writers.reduce((n, { acked }) => n + acked.length, 0), heard: members.reduce((n, { seen }) => n + seen.length, 0),
-        peak: ms => peak(looks, ms),
+        delays: members.flatMap(({ told }) => told), peak: ms => peak(looks, ms),
+        ways: members.filter(({ returns }) => returns > 0).map(({ way }) => way),
     };
 }
