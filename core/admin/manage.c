@@ -19,7 +19,10 @@ void admin_broadcast(struct admin_call *call)
         hb_str event = f[0].given ? buf_view(&f[0].name) : HB_STR("message");
         send_to_all(call->control->hub, (hb_str){NULL, 0}, event, f[1].json);
         cluster_broadcast(call->control->hub, event, f[1].json);
-        log_write(LOG_INFO, "admin", "broadcast event=%.*s", (int)event.n, event.p);
+        struct buf shown = BUF_INIT;
+        log_value(&shown, event);
+        log_write(LOG_INFO, "admin", "broadcast event=%.*s", (int)shown.n, shown.p);
+        buf_finish(&shown);
         admin_json(call, 200, HB_STR("{}\n"));
     }
     body_finish(f, 2);
@@ -69,11 +72,14 @@ static void revoke(struct admin_call *call, const struct body_field *f)
     else
         what.user = buf_view(&f[F_USER].name);
     what.issued_before_ms = f[F_ISSUED_BEFORE].given ? to_ms(f[F_ISSUED_BEFORE].number) : clock_wall_ms();
+    struct buf shown = BUF_INIT;
+    log_value(&shown, f[F_USER].given ? what.user : what.token_id);
     if (f[F_USER].given)
-        log_write(LOG_INFO, "admin", "tokens of user=%.*s issued before %lld are revoked",
-            (int)what.user.n, what.user.p, (long long)what.issued_before_ms);
+        log_write(LOG_INFO, "admin", "tokens of user=%.*s issued before %lld are revoked", (int)shown.n, shown.p,
+            (long long)what.issued_before_ms);
     else
-        log_write(LOG_INFO, "admin", "the token jti=%.*s is revoked", (int)what.token_id.n, what.token_id.p);
+        log_write(LOG_INFO, "admin", "the token jti=%.*s is revoked", (int)shown.n, shown.p);
+    buf_finish(&shown);
     later_hold(l, call);
     cluster_revoke(call->control->hub, what.token_id, what.user, what.issued_before_ms, what.until_ms);
     revoked_add(call->control->hub, &what, call->control->index, on_revoked, l);

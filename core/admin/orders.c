@@ -58,9 +58,13 @@ static void tell_log(const struct order *o)
 {
     static const char *const words[] = {[KICK] = "disconnected", [JOIN] = "joined", [LEAVE] = "left"};
     hb_str who = o->filter.id.p ? o->filter.id : o->filter.user;
-    log_write(LOG_INFO, "admin", "%s %s=%.*s room=%.*s sessions=%zu", words[o->what],
-        o->filter.id.p ? "session" : "user", (int)who.n, who.p, (int)o->room.n, o->room.n ? o->room.p : "",
-        o->found);
+    struct buf fields = BUF_INIT;
+    log_value(&fields, who);
+    buf_lit(&fields, " room=");
+    log_value(&fields, o->room);
+    log_write(LOG_INFO, "admin", "%s %s=%.*s sessions=%zu", words[o->what], o->filter.id.p ? "session" : "user",
+        (int)fields.n, fields.p, o->found);
+    buf_finish(&fields);
 }
 
 static void on_back(struct tour *t)

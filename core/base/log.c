@@ -195,6 +195,19 @@ void log_write(enum log_level level, const char *cause, const char *fmt, ...)
     pthread_mutex_unlock(&lock);
 }
 
+void log_value(struct buf *out, hb_str value)
+{
+    bool plain = value.n > 0 || !value.p;
+    for (size_t i = 0; i < value.n; i++) {
+        unsigned char c = (unsigned char)value.p[i];
+        plain &= c > ' ' && c != 0x7f && c != '"' && c != '=' && c != '\\';
+    }
+    if (plain)
+        buf_str(out, value);
+    else
+        buf_json_str(out, value);
+}
+
 static int hex_value(char c)
 {
     if (c >= '0' && c <= '9')

@@ -20,6 +20,9 @@ enum log_level log_current_level(void);
  * in JSON: {"ts":"…","level":"info","event":"listening","message":"address=0.0.0.0 port=3000"} */
 void log_write(enum log_level level, const char *cause, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* Append a value that a peer chose, to stand behind "key=": as it is, or as a JSON string where it is empty or
+ * holds spaces, quotes, "=" or control characters and so could look like more fields. Absent: nothing. */
+void log_value(struct buf *out, hb_str value);
 /* Tests and the watchdog may take the lines instead of standard error: fn(line, n, arg), line with
  * its newline; NULL restores. fn is called under the log's lock: it must not log. */
 void log_capture(void (*fn)(const char *line, size_t n, void *arg), void *arg);

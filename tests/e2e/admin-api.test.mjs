@@ -165,6 +165,9 @@ test('a session and all sessions of a user are disconnected', async t => {
     await other.sync();
     assert.deepEqual((await remove(hub, '/users/alice/sessions')).json, { sessions: 0 });
     assert.match(hub.stderr, /admin disconnected user=alice .*sessions=3/);
+    await connect(hub, { token: tokenFor('a sessions=9') });
+    await remove(hub, '/users/a%20sessions%3D9/sessions');
+    await hub.logged(/admin disconnected user="a sessions=9" room= sessions=1\n/);
 });
 
 test('sessions and users are put into a room and out of it', async t => {

@@ -131,6 +131,27 @@ TEST(more_causes_than_are_remembered_share_a_record)
     CHECK(count(buf_view(lines), '\n') < 1000);
 }
 
+static void check_value(hb_str value, const char *want)
+{
+    struct buf b = BUF_INIT;
+    log_value(&b, value);
+    CHECK_STR(buf_view(&b), want);
+    buf_finish(&b);
+}
+
+TEST(no_value_looks_like_another_field)
+{
+    check_value(S("alice@example.com"), "alice@example.com");
+    check_value(S("\xc3\xa9t\xc3\xa9:1"), "\xc3\xa9t\xc3\xa9:1");
+    check_value(S("a room=b"), "\"a room=b\"");
+    check_value(S("a=b"), "\"a=b\"");
+    check_value(S("say \"hi\""), "\"say \\\"hi\\\"\"");
+    check_value(S("a\\"), "\"a\\\\\"");
+    check_value(S("a\nb"), "\"a\\nb\"");
+    check_value(S(""), "\"\"");
+    check_value((hb_str){NULL, 0}, "");
+}
+
 static void check_redacted(hb_str target, const char *want)
 {
     struct buf b = BUF_INIT;
