@@ -101,8 +101,7 @@ static void refresh(struct room *r, uint64_t now)
     r->refreshed_ms = now;
     struct command *c = mem_zalloc(sizeof(*c));
     c->done = on_refreshed;
-    hb_str words[] = {HB_STR("PEXPIRE"), worker_key(r->w, 'l', room_name(r), key), {keep, 0}};
-    words[2].n = (size_t)snprintf(keep, sizeof(keep), "%lld", (long long)(r->keep.age_ms + ms));
+    hb_str words[] = {HB_STR("PEXPIRE"), worker_key(r->w, 'l', room_name(r), key), text_decimal((uint64_t)(r->keep.age_ms + ms), keep)};
     pipe_send(&r->w->pipe, c, 3, words, ASK_MS);
 }
 

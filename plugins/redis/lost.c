@@ -42,11 +42,11 @@ static bool is_none(hb_pos pos)
 static void send_break(struct room *r, struct errand *e)
 {
     char last[KEY_MAX], since[POS_TEXT_MAX], keep[24], known[POS_TEXT_MAX];
+    uint64_t ms = (uint64_t)(r->keep.age_ms + worker_options(r->w)->positions_ms);
     hb_str words[] = {HB_STR("EVALSHA"), {script_sha(SCRIPT_BREAK), SCRIPT_SHA - 1}, HB_STR("1"),
-        worker_key(r->w, 'l', room_name(r), last), HB_STR(""), {keep, 0}, room_known(r, known)};
+        worker_key(r->w, 'l', room_name(r), last), HB_STR(""), text_decimal(ms, keep), room_known(r, known)};
     if (!is_none(e->pos))
         words[4] = (hb_str){since, pos_text(e->pos, since)};
-    words[5].n = (size_t)snprintf(keep, sizeof(keep), "%lld", (long long)(r->keep.age_ms + worker_options(r->w)->positions_ms));
     pipe_send(&r->w->pipe, &e->c, 7, words, ASK_MS);
 }
 

@@ -171,7 +171,7 @@ static bool parse_change(hb_str s, struct change *c)
     memcpy(head, s.p, n);
     head[n] = '\0';
     if (sscanf(head, "p %20llu %9d %c %4d %4d%n", &c->version, &count, &c->kind, &user, &session, &used) != 5 ||
-        head[used] != ' ' || user < 0 || session < 0 || count < 0 || s.n <= (size_t)(used + 1 + user + session))
+        head[used] != ' ' || user < 0 || session < 0 || count < 0 || s.n <= (size_t)used + 1 + (size_t)user + (size_t)session)
         return false;
     const char *at = s.p + used + 1;
     c->count = count;

@@ -198,9 +198,7 @@ static void log_refusal(const struct room *r, const redisReply *reply)
 static void settle(struct publish *p, const struct outcome *o)
 {
     hb_pos prev = {0, 0};
-    if (o->kind == '0' && pos_parse(o->rest, &prev))
-        stored(p, o->id, prev);
-    else if (is_ours(p, o)) /* what stood before it is not known */
+    if ((o->kind == '0' && pos_parse(o->rest, &prev)) || is_ours(p, o)) /* ours: what stood before it is not known */
         stored(p, o->id, prev);
     else
         answer(p, &(hb_result){.code = o->kind == '2' ? HB_CONFLICT : HB_OK, .duplicate = true, .pos = o->id,

@@ -44,7 +44,7 @@ static bool number(const char *text, long max, int *out)
 
 bool place_parse(const char *text, int default_port, struct place *place)
 {
-    const char *end = text + strlen(text), *host_end = end, *colon;
+    const char *host_end, *colon;
     memset(place, 0, sizeof(*place));
     place->port = default_port;
     if (*text == '[') {
@@ -55,7 +55,7 @@ bool place_parse(const char *text, int default_port, struct place *place)
         text++;
     } else {
         colon = strrchr(text, ':');
-        host_end = colon ? colon : end;
+        host_end = colon ? colon : text + strlen(text);
     }
     if (colon && (!number(colon + 1, 65535, &place->port) || place->port == 0))
         return false;

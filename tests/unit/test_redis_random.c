@@ -417,7 +417,8 @@ static void run_all(void)
         any = false;
         for (struct list *at = model_links.next; at != &model_links; at = at->next) {
             struct model_link *l = list_entry(at, struct model_link, link);
-            any |= model_run(l) | model_write(l);
+            any |= model_run(l);
+            any |= model_write(l);
         }
         redis_turn();
     }
