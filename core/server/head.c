@@ -59,11 +59,21 @@ enum head_verdict head_check(hb_str bytes)
     return HEAD_INCOMPLETE;
 }
 
-bool head_complete(hb_str bytes)
+/* How many bytes of empty lines stand before the request (RFC 9112, 2.2). */
+static size_t empty_lines(hb_str bytes)
 {
     size_t at = 0;
-    while (at < bytes.n && (bytes.p[at] == '\r' || bytes.p[at] == '\n'))
-        at++;
+    for (;;) {
+        size_t end = at + (at < bytes.n && bytes.p[at] == '\r');
+        if (end >= bytes.n || bytes.p[end] != '\n')
+            return at;
+        at = end + 1;
+    }
+}
+
+bool head_complete(hb_str bytes)
+{
+    size_t at = empty_lines(bytes);
     for (const char *p; at < bytes.n && (p = memchr(bytes.p + at, '\n', bytes.n - at));) {
         at = (size_t)(p - bytes.p) + 1;
         if (at < bytes.n && bytes.p[at] == '\r')

@@ -70,6 +70,7 @@ TEST(completeness_is_seen_in_lenient_heads_too)
     CHECK(head_complete(S("GET / HTTP/1.1\nHost: a\n\nbody")));
     CHECK(!head_complete(S("GET / HTTP/1.1\r\nHost: a\r\n")));
     CHECK(!head_complete(S("\r\n\r\nGET / HTTP/1.1\r\n")));
+    CHECK(head_complete(S("\r\n\r\r\n\r\nGET / HTTP/1.1\r\n"))); /* a line of one CR is the request */
     CHECK(!head_complete(S("")));
 }
 
