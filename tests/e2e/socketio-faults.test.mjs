@@ -151,7 +151,7 @@ describe('killed between the store and the ack', { skip: !hasRedis && 'no redis-
                 await settled(writer);
                 const acks = [];
                 for (const [i, key] of ['k', undefined].entries()) {
-                    relay.stall(() => true, 'out');
+                    relay.stallAll('out');
                     writer.emit('message', { roomId: 'r', text: key ?? 'none', key }, (error, answer) => acks.push([error, answer?.ok]));
                     await until(() => texts(listener).includes(key ?? 'none'), 'the store');
                     assert.equal(acks.length, i);

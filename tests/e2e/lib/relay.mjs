@@ -31,12 +31,14 @@ function forward(from, to, pair) {
  *   cut(which)      breaks them
  *   cutWithin(which, bytes)   breaks each when so many more bytes went through, in mid-frame maybe
  *   stall(which, direction)   'in' or 'out': silent from now on, without an end
+ *   stallAll(direction)       the same of those to come as well, until calm()
  *   calm()          no harm is left to be done: what stalls is cut
  *   refuse(on)      no new ones (and cuts all)
  */
 export async function startRelay(t, server) {
     const pairs = new Set();
-    let isRefusing = false;
+    const side = (pair, direction) => direction === 'in' ? pair.near : pair.far;
+    let isRefusing = false, stalling = null;
     const relay = createServer(near => {
         if (isRefusing) {
             near.destroy();
@@ -45,6 +47,8 @@ export async function startRelay(t, server) {
         const far = connect(server.port, '127.0.0.1');
         const pair = { near, far, left: Infinity, stalled: new Set(), cut: () => [near, far].forEach(s => s.destroy()) };
         pairs.add(pair);
+        if (stalling)
+            pair.stalled.add(side(pair, stalling));
         let open = 2;
         for (const [from, to] of [[near, far], [far, near]]) {
             forward(from, to, pair);
@@ -60,11 +64,19 @@ export async function startRelay(t, server) {
         cut();
         releasePort(port);
     });
+    const stall = (which, direction) => each(which, pair => pair.stalled.add(side(pair, direction)));
     return {
         base: `http://127.0.0.1:${port}`, cut,
         cutWithin: (which, bytes) => each(which, pair => { pair.left = bytes; }),
-        stall: (which, direction) => each(which, pair => pair.stalled.add(direction === 'in' ? pair.near : pair.far)),
-        calm: () => each(pair => pair.stalled.size > 0 || pair.left < Infinity, pair => pair.cut()),
+        stall,
+        stallAll: direction => {
+            stalling = direction;
+            stall(always, direction);
+        },
+        calm: () => {
+            stalling = null;
+            each(pair => pair.stalled.size > 0 || pair.left < Infinity, pair => pair.cut());
+        },
         refuse: on => {
             isRefusing = on;
             if (on)
