@@ -4,11 +4,10 @@
 #include "base/utf8.h"
 #include "out/msg.h"
 #include "room/home.h"
+#include "router/op.h"
 #include "session/cluster.h"
 #include <stdlib.h>
 #include <string.h>
-
-enum { NAME_MAX_BYTES = 128 };
 
 /* On its way to the room's home, which tells everybody. */
 struct news {
@@ -85,9 +84,8 @@ void member_tell(const struct session *ss, hb_str room, hb_str event)
 void cluster_on_member(struct shard *s, const hb_str *f, size_t n)
 {
     static const hb_str join = {"join", 4}, leave = {"leave", 5};
-    if (n != 4 || !utf8_name(f[1], 1, NAME_MAX_BYTES) || f[1].p[0] == '@' ||
-        !utf8_name(f[2], 1, SESSION_TICKET_MAX) ||
-        (f[3].p && !utf8_name(f[3], 1, NAME_MAX_BYTES)) || !wanted(s->hub))
+    if (n != 4 || !op_room_name(f[1]) || !utf8_name(f[2], 1, SESSION_TICKET_MAX) ||
+        (f[3].p && !op_room_name(f[3])) || !wanted(s->hub))
         return;
     if (str_eq(f[0], join))
         send_home(s, 0, join, f[1], f[2], f[3]);
