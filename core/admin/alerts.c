@@ -27,8 +27,7 @@ static struct {
     bool fresh; /* rules came that have read nothing yet */
 } alerts;
 
-/* --- telling
- * -------------------------------------------------------------------------------------- */
+/* --- telling -------------------------------------------------------------------------------------- */
 
 /* A target that was away hears of each alert once that it fired and once that it is over, as these
  * stand last: what would come before is of no use to anybody any more. */
@@ -86,8 +85,7 @@ static void on_change(const struct rule *r, enum rule_change change)
     tell(r);
 }
 
-/* --- looking
- * -------------------------------------------------------------------------------------- */
+/* --- looking -------------------------------------------------------------------------------------- */
 
 static void look(void)
 {
@@ -114,8 +112,7 @@ static void on_tick(struct timer *t)
     timer_set(&alerts.control->wheel, t, clock_mono_ms() + TICK_MS);
 }
 
-/* --- rules
- * ---------------------------------------------------------------------------------------- */
+/* --- rules ---------------------------------------------------------------------------------------- */
 
 static bool is_replaced(const struct config *by, const struct config_alert *a)
 {
@@ -210,8 +207,7 @@ void alerts_finish(void)
     notify_finish();
 }
 
-/* --- showing
- * -------------------------------------------------------------------------------------- */
+/* --- showing -------------------------------------------------------------------------------------- */
 
 size_t alerts_count(enum rule_state state)
 {

@@ -56,8 +56,7 @@ static struct {
     uint64_t end_ms; /* 0: not ending */
 } notify;
 
-/* --- the thread: targets -------------------------------------------------------------------------
- */
+/* --- the thread: targets -------------------------------------------------------------------------- */
 
 static size_t on_answer(char *bytes, size_t size, size_t n, void *arg)
 {
@@ -196,8 +195,7 @@ static void end(struct target *t, CURLcode rc)
     drop(t, first(t));
 }
 
-/* --- the thread: its loop ------------------------------------------------------------------------
- */
+/* --- the thread: its loop ------------------------------------------------------------------------- */
 
 static void on_mail(struct mail *mail, void *receiver)
 {
@@ -272,8 +270,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* --- the control thread
- * --------------------------------------------------------------------------- */
+/* --- the control thread --------------------------------------------------------------------------- */
 
 static void wake(void *arg)
 {

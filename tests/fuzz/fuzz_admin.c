@@ -18,8 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- requests -----------------------------------------------------------------------------------
- */
+/* --- requests ------------------------------------------------------------------------------------- */
 
 /* Those that need no more than sessions and rooms; each `*` becomes the input's first line. */
 static const struct {
@@ -119,8 +118,7 @@ static void try_request(hb_str in)
     pipeline_stop(p);
 }
 
-/* --- who may ask --------------------------------------------------------------------------------
- */
+/* --- who may ask ---------------------------------------------------------------------------------- */
 
 /* HOST "\n" ORIGIN "\n" CONTENT-TYPE "\n" AUTHORIZATION */
 static void try_judge(hb_str in)
@@ -147,8 +145,7 @@ static void try_judge(hb_str in)
         HOLDS(str_ends(str_trim(who.authorization), HB_STR("hunter2")));
 }
 
-/* --- metrics ------------------------------------------------------------------------------------
- */
+/* --- metrics -------------------------------------------------------------------------------------- */
 
 static struct config *config_with_metric(hb_str metric)
 {
@@ -213,8 +210,7 @@ static void try_label(hb_str in)
     metrics_destroy(m);
 }
 
-/* --- the log ------------------------------------------------------------------------------------
- */
+/* --- the log -------------------------------------------------------------------------------------- */
 
 static void on_line(const char *line, size_t n, void *arg)
 {

@@ -20,8 +20,7 @@ uint64_t redis_now;
 size_t redis_texts;
 bool redis_refuses;
 
-/* --- chance and time: the program's own, so that the plugin's are the test's
- * ------------------------ */
+/* --- chance and time: the program's own, so that the plugin's are the test's ---------------------- */
 
 static uint64_t state;
 
@@ -58,8 +57,7 @@ int clock_gettime(clockid_t clock, struct timespec *t)
     return 0;
 }
 
-/* --- messages
- * --------------------------------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------------------------------- */
 
 static void ref(hb_message *m)
 {
@@ -98,8 +96,7 @@ static void place(hb_message *m, hb_pos pos, int64_t ts, bool with_cursor)
     m->ts = ts;
 }
 
-/* --- what is told
- * ----------------------------------------------------------------------------------- */
+/* --- what is told --------------------------------------------------------------------------------- */
 
 static void deliver(hb_room *room, hb_message *m)
 {
@@ -156,8 +153,7 @@ static int64_t wall_ms(void)
     return (int64_t)redis_now;
 }
 
-/* --- timers
- * ----------------------------------------------------------------------------------------- */
+/* --- timers --------------------------------------------------------------------------------------- */
 
 static struct due {
     hb_timer *t;
@@ -199,8 +195,7 @@ static bool fire_one(uint64_t until)
     return true;
 }
 
-/* --- sockets
- * ---------------------------------------------------------------------------------------- */
+/* --- sockets -------------------------------------------------------------------------------------- */
 
 static struct watched {
     const hb_ctx *ctx;
@@ -305,8 +300,7 @@ void redis_advance(uint64_t ms)
     redis_now = until;
 }
 
-/* --- nodes
- * ------------------------------------------------------------------------------------------ */
+/* --- nodes ---------------------------------------------------------------------------------------- */
 
 static const hb_store store = {.size = sizeof(store),
     .ref = ref,

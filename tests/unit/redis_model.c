@@ -37,8 +37,7 @@ struct memory {
 static struct memory live, saved;
 struct list model_links;
 
-/* --- memory
- * ----------------------------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------------------------------- */
 
 static void *copy_of(const void *bytes, size_t n)
 {
@@ -131,8 +130,7 @@ static void remember_key(hb_str name, const char *value)
     live.keys[live.n_keys++] = (struct known){copy_of(name.p, name.n), strdup(value)};
 }
 
-/* --- answers
- * ---------------------------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------------------------------- */
 
 static void put(struct model_link *l, bool push, const char *bytes, size_t n)
 {
@@ -202,8 +200,7 @@ static void push_to_all(hb_str channel, hb_str payload, bool is_message)
     }
 }
 
-/* --- the scripts
- * ------------------------------------------------------------------------------------ */
+/* --- the scripts ---------------------------------------------------------------------------------- */
 
 static hb_str word(const redisReply *command, size_t i)
 {
@@ -383,8 +380,7 @@ static void run_script(struct model_link *l, const redisReply *c)
         answer(l, ":1\r\n");
 }
 
-/* --- other commands
- * --------------------------------------------------------------------------------- */
+/* --- other commands ------------------------------------------------------------------------------- */
 
 static void run_mget(struct model_link *l, const redisReply *c)
 {
@@ -450,8 +446,7 @@ static void run(struct model_link *l, const redisReply *c)
         unit_fail(__FILE__, __LINE__, "the model knows no %.*s", (int)name.n, name.p);
 }
 
-/* --- connections
- * ------------------------------------------------------------------------------------ */
+/* --- connections ---------------------------------------------------------------------------------- */
 
 static void on_connected(struct redis_node *node, int fd, bool pipe)
 {

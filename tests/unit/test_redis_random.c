@@ -87,8 +87,7 @@ static _Noreturn void fail(const char *what, int member, int number)
         (int)harm, (unsigned long long)seed, step, what, member, number);
 }
 
-/* --- homes: what the core does
- * ---------------------------------------------------------------------- */
+/* --- homes: what the core does -------------------------------------------------------------------- */
 
 static void open_home(struct home *h)
 {
@@ -121,8 +120,7 @@ static void leave_home(struct home *h)
         redis_backend()->interest(&h->node->ctx, h->state, false);
 }
 
-/* --- members
- * ---------------------------------------------------------------------------------------- */
+/* --- members -------------------------------------------------------------------------------------- */
 
 static int number_of(const hb_message *m)
 {
@@ -245,8 +243,7 @@ static void join(struct member *m, struct home *h)
     ask(m);
 }
 
-/* --- what the plugin tells
- * -------------------------------------------------------------------------- */
+/* --- what the plugin tells ------------------------------------------------------------------------ */
 
 static void on_deliver(hb_room *room, hb_message *message)
 {
@@ -294,8 +291,7 @@ static void publish(struct home *h)
     redis_unref(m);
 }
 
-/* --- what happens
- * ----------------------------------------------------------------------------------- */
+/* --- what happens --------------------------------------------------------------------------------- */
 
 static struct model_link *some_link(void)
 {
@@ -408,8 +404,7 @@ static void one_step(void)
     redis_turn();
 }
 
-/* --- afterwards
- * ------------------------------------------------------------------------------------- */
+/* --- afterwards ----------------------------------------------------------------------------------- */
 
 static void run_all(void)
 {
@@ -511,8 +506,7 @@ static void check(void)
             fail("a publish was never answered", -1, k);
 }
 
-/* --- a run
- * ------------------------------------------------------------------------------------------ */
+/* --- a run ---------------------------------------------------------------------------------------- */
 
 static void begin(void)
 {
