@@ -17,8 +17,7 @@ void admin_broadcast(struct admin_call *call)
     struct body_field f[2] = {{.key = "event", .max = NAME_BYTES}, {.key = "data", .type = BODY_JSON}};
     if (body_read(call, f, 2)) {
         hb_str event = f[0].given ? buf_view(&f[0].name) : HB_STR("message");
-        send_to_all(call->control->hub, (hb_str){NULL, 0}, event, f[1].json);
-        cluster_broadcast(call->control->hub, event, f[1].json);
+        send_to_all(call->control->hub, &(hb_send){.size = sizeof(hb_send), .event = event, .data = f[1].json});
         struct buf shown = BUF_INIT;
         log_value(&shown, event);
         log_write(LOG_INFO, "admin", "broadcast event=%.*s", (int)shown.n, shown.p);

@@ -108,6 +108,15 @@ hb_str str_copy(hb_str s)
     return (hb_str){mem_strndup(s.p, s.n), s.n};
 }
 
+hb_str str_put(char **at, hb_str s)
+{
+    if (!s.p)
+        return s;
+    char *p = memcpy(*at, s.p, s.n);
+    *at += s.n;
+    return (hb_str){p, s.n};
+}
+
 bool str_u64(hb_str s, uint64_t *out)
 {
     uint64_t v = 0;

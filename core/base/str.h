@@ -17,6 +17,8 @@ hb_str str_trim(hb_str s);                        /* without leading and trailin
  * after the last field *rest becomes absent. */
 bool str_split(hb_str *rest, char sep, hb_str *field);
 hb_str str_copy(hb_str s);                        /* owned copy with a NUL behind it: free((void *)p) */
+/* Copy it to *at, where there is room for it, and move *at behind; the copy. Absent stays absent. */
+hb_str str_put(char **at, hb_str s);
 bool str_u64(hb_str s, uint64_t *out);            /* whole string, decimal digits, no overflow */
 /* Constant time in the bytes of the shorter; for secrets. */
 bool str_eq_secret(hb_str a, hb_str b);

@@ -19,6 +19,7 @@ struct members_table; /* room/members.c */
 struct homes;         /* room/home.c */
 struct registry;      /* session/registry.c */
 struct hooks_shard;   /* router/hooks.c */
+struct surveys;       /* session/survey.c */
 
 enum { WIRES_MAX = 32, MODULES_MAX = 64 };
 
@@ -67,6 +68,7 @@ struct shard {
     struct members_table *members;
     struct homes *homes;
     struct registry *registry;
+    struct surveys *surveys;  /* made when first used */
     struct hooks_shard *hooks;
     void *worker;             /* server/'s */
     _Atomic int in_module;    /* index + 1 of the module that runs now, 0: none; for the watchdog */

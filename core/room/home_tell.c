@@ -1,5 +1,6 @@
 /* From a home to the members on all workers: one mail to a worker, encoded there once per form. */
 #include "base/check.h"
+#include "base/str.h"
 #include "room/home_inner.h"
 #include "room/members.h"
 #include <stdlib.h>
@@ -34,15 +35,6 @@ static void discard_telling(struct mail *mail)
     free(container_of(mail, struct telling, mail));
 }
 
-static hb_str put(char **at, hb_str s)
-{
-    if (!s.p)
-        return s;
-    char *p = memcpy(*at, s.p, s.n);
-    *at += s.n;
-    return (hb_str){p, s.n};
-}
-
 /* NULL when memory is out. */
 static struct telling *copy(const hb_event *ev, hb_sid except)
 {
@@ -54,7 +46,7 @@ static struct telling *copy(const hb_event *ev, hb_sid except)
     *t = (struct telling){.mail = {.deliver = on_telling, .discard = discard_telling}, .ev = *ev,
         .except = except};
     char *at = t->bytes;
-#define PUT(field) t->ev.field = put(&at, ev->field);
+#define PUT(field) t->ev.field = str_put(&at, ev->field);
     EACH_STRING(PUT)
     return t;
 }

@@ -74,6 +74,11 @@ size_t members_count(const struct members *r)
     return r->n_items;
 }
 
+bool members_all_live(const struct members *r)
+{
+    return r->holds == r->n_items;
+}
+
 struct members *members_find(struct shard *s, hb_str room)
 {
     return map_get(&s->members->rooms, room);

@@ -37,6 +37,7 @@ struct members *members_find(struct shard *s, hb_str room); /* NULL: nobody here
 hb_str members_name(const struct members *r);
 uint64_t members_hash(const struct members *r); /* hash_stable of its name */
 size_t members_count(const struct members *r);
+bool members_all_live(const struct members *r); /* nobody holds it whom messages don't reach (yet) */
 
 /* From now on messages delivered to the room reach this member; not those of this turn so far. */
 void members_add(struct members *r, struct membership *m, struct outbox *out);

@@ -12,6 +12,7 @@
 #include "server/watch.h"
 #include "session/cluster.h"
 #include "session/net.h"
+#include "session/ask.h"
 #include "session/send.h"
 #include "session/presence.h"
 #include <stdlib.h>

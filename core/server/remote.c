@@ -184,15 +184,6 @@ static void discard_here(struct mail *mail)
     free(container_of(mail, struct remote, mail));
 }
 
-static hb_str put(char **at, hb_str s)
-{
-    if (!s.p)
-        return s;
-    char *p = memcpy(*at, s.p, s.n);
-    *at += s.n;
-    return (hb_str){p, s.n};
-}
-
 static void on_request(struct shard *s, const hb_str *f, size_t n)
 {
     size_t size = 0;
@@ -210,13 +201,13 @@ static void on_request(struct shard *s, const hb_str *f, size_t n)
     memcpy(&m->node, f[0].p, 4);
     memcpy(&m->worker, f[1].p, 4);
     memcpy(&m->number, f[2].p, 8);
-    m->claim.ticket = put(&at, f[3]);
-    m->claim.credential = put(&at, f[4]);
+    m->claim.ticket = str_put(&at, f[3]);
+    m->claim.credential = str_put(&at, f[4]);
     m->request.remote = m;
-    m->request.pub.method = put(&at, f[5]);
-    m->content_type = put(&at, f[6]);
-    m->request.pub.remote = put(&at, f[7]);
-    m->request.pub.body = put(&at, f[8]);
+    m->request.pub.method = str_put(&at, f[5]);
+    m->content_type = str_put(&at, f[6]);
+    m->request.pub.remote = str_put(&at, f[7]);
+    m->request.pub.body = str_put(&at, f[8]);
     m->request.pub.http_minor = 1;
     shard_post(s->hub, worker >= 0 ? worker : 0, &m->mail);
 }

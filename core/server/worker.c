@@ -11,6 +11,7 @@
 #include "server/stream_local.h"
 #include "server/watch.h"
 #include "session/edge.h"
+#include "session/survey.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +139,7 @@ void worker_close(struct worker *w)
 {
     atomic_store(&w->turned_ms, 0);
     mailbox_close(&w->shard.box);
+    surveys_destroy(&w->shard);
     watch_finish(w);
     timer_cancel(&w->shard.wheel, &w->lag);
     h2o_socket_close(w->wake);

@@ -14,7 +14,7 @@ enum { FORGET_MS = 6000, NODE_JSON_MAX = 2048, CAST_MAX = 4 * 1024 * 1024 };
 
 static cluster_fn on_beacon;
 static cluster_fn *handlers[CLUSTER_KINDS] = {[CLUSTER_BEACON] = on_beacon, [CLUSTER_ORDER] = cluster_on_order,
-    [CLUSTER_REVOKE] = cluster_on_revoke, [CLUSTER_BROADCAST] = cluster_on_broadcast,
+    [CLUSTER_REVOKE] = cluster_on_revoke, [CLUSTER_SEND] = cluster_on_send, [CLUSTER_PORTION] = cluster_on_portion,
     [CLUSTER_MEMBER] = cluster_on_member};
 
 struct node {
@@ -169,13 +169,30 @@ static void on_beacon(struct shard *s, const hb_str *fields, size_t n)
     pthread_mutex_unlock(&known.lock);
 }
 
+static bool is_there(const struct node *node, uint64_t now)
+{
+    return node->number && now - node->heard_ms <= FORGET_MS;
+}
+
+size_t cluster_nodes(uint32_t numbers[static CLUSTER_NODES_MAX])
+{
+    size_t n = 0;
+    uint64_t now = clock_mono_ms();
+    pthread_mutex_lock(&known.lock);
+    for (int i = 0; i < CLUSTER_NODES_MAX; i++)
+        if (is_there(&known.nodes[i], now))
+            numbers[n++] = known.nodes[i].number;
+    pthread_mutex_unlock(&known.lock);
+    return n;
+}
+
 bool cluster_knows(uint32_t number)
 {
     bool found = false;
     uint64_t now = clock_mono_ms();
     pthread_mutex_lock(&known.lock);
     for (int i = 0; i < CLUSTER_NODES_MAX && !found; i++)
-        found = known.nodes[i].number == number && number && now - known.nodes[i].heard_ms <= FORGET_MS;
+        found = known.nodes[i].number == number && is_there(&known.nodes[i], now);
     pthread_mutex_unlock(&known.lock);
     return found;
 }
@@ -185,7 +202,7 @@ void cluster_each(void (*fn)(hb_str json, void *arg), void *arg)
     uint64_t now = clock_mono_ms();
     pthread_mutex_lock(&known.lock);
     for (int i = 0; i < CLUSTER_NODES_MAX; i++)
-        if (known.nodes[i].number && now - known.nodes[i].heard_ms <= FORGET_MS)
+        if (is_there(&known.nodes[i], now))
             fn((hb_str){known.nodes[i].json, known.nodes[i].n}, arg);
     pthread_mutex_unlock(&known.lock);
 }

@@ -11,10 +11,11 @@ enum cluster_kind {
     CLUSTER_BEACON,    /* who I am: name, JSON */
     CLUSTER_ORDER,     /* cluster_order */
     CLUSTER_REVOKE,    /* token id, user, issued before, until */
-    CLUSTER_BROADCAST, /* event, data */
+    CLUSTER_SEND,      /* to many sessions (send.c): event, data, space, room; who asks, and for how long */
     CLUSTER_MEMBER,    /* join or leave, room, session, user (session/member.h) */
     CLUSTER_REQUEST,   /* a request for a session there (server/remote.c) */
     CLUSTER_ANSWER,    /* and its answer */
+    CLUSTER_PORTION,   /* who asked many: shard, number, node, complete or not, values (survey.h) */
     CLUSTER_KINDS
 };
 
@@ -34,6 +35,8 @@ bool cluster_is(const struct hub *hub);
 uint32_t cluster_self(const struct hub *hub);
 /* Was that node heard of lately? Any thread. */
 bool cluster_knows(uint32_t node);
+/* Their numbers; how many. Any thread. */
+size_t cluster_nodes(uint32_t numbers[static CLUSTER_NODES_MAX]);
 /* The JSON of each of them. Any thread. */
 void cluster_each(void (*fn)(hb_str json, void *arg), void *arg);
 
@@ -41,8 +44,7 @@ void cluster_each(void (*fn)(hb_str json, void *arg), void *arg);
 enum cluster_what { CLUSTER_KICK, CLUSTER_JOIN, CLUSTER_LEAVE };
 /* id or user; to the other nodes. */
 void cluster_order(struct hub *hub, enum cluster_what what, hb_str id, hb_str user, hb_str room);
-cluster_fn cluster_on_order, cluster_on_revoke, cluster_on_broadcast, cluster_on_member;
+cluster_fn cluster_on_order, cluster_on_revoke, cluster_on_send, cluster_on_portion, cluster_on_member;
 void cluster_revoke(struct hub *hub, hb_str token_id, hb_str user, int64_t issued_before_ms, int64_t until_ms);
-void cluster_broadcast(struct hub *hub, hb_str event, hb_str data);
 
 #endif

@@ -1,13 +1,11 @@
 /* What an admin ordered on one node, carried out on the others. */
 #include "base/buf.h"
 #include "base/check.h"
-#include "base/json.h"
 #include "base/str.h"
 #include "session/cluster.h"
 #include "session/ops.h"
 #include "session/registry.h"
 #include "session/revoked.h"
-#include "session/send.h"
 #include "session/tour.h"
 #include <stdlib.h>
 #include <string.h>
@@ -56,15 +54,6 @@ static void finish(struct tour *t)
     free(container_of(t, struct order, tour));
 }
 
-static hb_str put(char **at, hb_str s)
-{
-    if (!s.p)
-        return s;
-    char *p = memcpy(*at, s.p, s.n);
-    *at += s.n;
-    return (hb_str){p, s.n};
-}
-
 void cluster_on_order(struct shard *s, const hb_str *f, size_t n)
 {
     if (n != 4 || f[0].n != 1 || (unsigned char)f[0].p[0] > CLUSTER_LEAVE || !f[1].p == !f[2].p ||
@@ -73,9 +62,9 @@ void cluster_on_order(struct shard *s, const hb_str *f, size_t n)
     struct order *o = mem_zalloc(sizeof(*o) + f[1].n + f[2].n + f[3].n);
     char *at = o->bytes;
     o->what = (enum cluster_what)f[0].p[0];
-    o->id = put(&at, f[1]);
-    o->user = put(&at, f[2]);
-    o->room = put(&at, f[3]);
+    o->id = str_put(&at, f[1]);
+    o->user = str_put(&at, f[2]);
+    o->room = str_put(&at, f[3]);
     o->tour = (struct tour){.hub = s->hub, .back_to = s->index, .visit = visit, .back = finish, .lost = finish};
     tour_begin(&o->tour);
 }
@@ -96,17 +85,4 @@ void cluster_on_revoke(struct shard *s, const hb_str *f, size_t n)
     memcpy(&what.issued_before_ms, f[2].p, 8);
     memcpy(&what.until_ms, f[3].p, 8);
     revoked_add(s->hub, &what, s->index, NULL, NULL);
-}
-
-/* --- broadcasts ----------------------------------------------------------------------------------- */
-
-void cluster_broadcast(struct hub *hub, hb_str event, hb_str data)
-{
-    cluster_cast(hub, 0, CLUSTER_BROADCAST, (hb_str[]){event, data}, 2);
-}
-
-void cluster_on_broadcast(struct shard *s, const hb_str *f, size_t n)
-{
-    if (n == 2 && f[0].n > 0 && f[0].n <= 128 && (!f[1].p || json_check(f[1], 66, NULL) == JSON_OK))
-        send_to_all(s->hub, (hb_str){NULL, 0}, f[0], f[1]);
 }

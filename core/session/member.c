@@ -17,15 +17,6 @@ struct news {
     char bytes[];
 };
 
-static hb_str put(char **at, hb_str s)
-{
-    if (!s.p)
-        return s;
-    char *p = memcpy(*at, s.p, s.n);
-    *at += s.n;
-    return (hb_str){p, s.n};
-}
-
 static void tell(struct shard *s, struct news *n)
 {
     int64_t members = home_members(s, n->ev.room);
@@ -64,9 +55,9 @@ static void send_home(
     n->origin = origin;
     event_init(&n->ev, HB_EV_MEMBER);
     n->ev.event = event;
-    n->ev.room = put(&at, room);
-    n->ev.session = put(&at, session);
-    n->ev.user = put(&at, user);
+    n->ev.room = str_put(&at, room);
+    n->ev.session = str_put(&at, session);
+    n->ev.user = str_put(&at, user);
     int home = home_worker(s->hub, room);
     if (home == s->index)
         tell(s, n);

@@ -23,15 +23,6 @@ static struct shard *shard_of(const hb_ctx *ctx)
     return hooks_hub()->shards[ctx->worker];
 }
 
-static hb_str put(char **at, hb_str s)
-{
-    if (!s.p)
-        return s;
-    char *p = memcpy(*at, s.p, s.n);
-    *at += s.n;
-    return (hb_str){p, s.n};
-}
-
 static void destroy(struct asking *a)
 {
     home_req_finish(&a->req);
@@ -52,9 +43,9 @@ static struct asking *asking(struct shard *s, enum home_verb verb, hb_str room, 
         return NULL;
     char *at = a->bytes;
     *a = (struct asking){.s = s, .sid = who->origin};
-    a->p = (struct home_presence){.user = put(&at, who->user), .session = put(&at, who->session),
-        .data = put(&at, who->data), .origin = who->origin, .users = BUF_INIT};
-    a->req = (struct home_req){.verb = verb, .room = put(&at, room), .presence = &a->p,
+    a->p = (struct home_presence){.user = str_put(&at, who->user), .session = str_put(&at, who->session),
+        .data = str_put(&at, who->data), .origin = who->origin, .users = BUF_INIT};
+    a->req = (struct home_req){.verb = verb, .room = str_put(&at, room), .presence = &a->p,
         .back = on_carried_out};
     return a;
 }
@@ -100,8 +91,8 @@ struct home_presence *presence_of_join(struct session *ss, hb_str room, hb_str d
         who.data = (hb_str){NULL, 0};
     }
     char *at = (char *)(p + 1);
-    *p = (struct home_presence){.user = put(&at, who.user), .session = put(&at, who.session),
-        .data = put(&at, who.data), .origin = ss->sid, .users = BUF_INIT};
+    *p = (struct home_presence){.user = str_put(&at, who.user), .session = str_put(&at, who.session),
+        .data = str_put(&at, who.data), .origin = ss->sid, .users = BUF_INIT};
     return p;
 }
 

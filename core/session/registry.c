@@ -2,8 +2,8 @@
 #include "base/check.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "session/ask.h"
 #include "session/revoked.h"
-#include "session/send.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -13,7 +13,7 @@ struct registry_slot {
 struct registry {
     struct registry_slot *slots;
     uint32_t n, cap, first_free, count;
-    struct asks *asks;       /* send.c; NULL until the first */
+    struct asks *asks;       /* ask.c; NULL until the first */
     struct revoked *revoked; /* revoked.c; likewise */
     struct draining *draining; /* drain.c; NULL until it begins */
     struct list dead;        /* struct session by out.dirty: freed at the end of the turn */

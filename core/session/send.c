@@ -1,131 +1,29 @@
 #include "session/send.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/json.h"
+#include "base/str.h"
 #include "out/encode.h"
 #include "out/msg.h"
 #include "router/hooks.h"
 #include "router/visit.h"
+#include "session/cluster.h"
 #include "session/registry.h"
+#include "session/survey.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_MS = 10000, ASKS_MAX = 65535 /* of one session */ };
+enum { EVENT_BYTES = 128, ROOM_BYTES = 129 /* with '@' */, SPACE_BYTES = 128 };
 
-/* An answer that is waited for. */
-struct ask {
-    struct timer timer;
-    struct shard *s;
-    hb_sid sid;             /* 0: free */
-    uint32_t slot, generation;
-    uint32_t next_free;     /* slot + 1 */
-    int module;
-    void (*answered)(const hb_ctx *ctx, hb_code code, hb_str data, void *arg);
-    void *arg;
-};
-
-struct asks {
-    struct ask **slots;     /* made when first used, kept */
-    uint32_t n, cap, first_free;
-};
-
-/* --- asks -------------------------------------------------------------------------------------- */
-
-static void settle(struct ask *a, hb_code code, hb_str data)
-{
-    const hb_ctx *ctx = &a->s->ctx[a->module];
-    struct session *ss = session_find(a->s, a->sid);
-    if (ss)
-        ss->n_asks--;
-    timer_cancel(&a->s->wheel, &a->timer);
-    a->sid = 0;
-    a->generation++;
-    a->next_free = a->s->registry->asks->first_free;
-    a->s->registry->asks->first_free = a->slot + 1;
-    struct visit visit = visit_begin(a->s, (int)a->module);
-    a->answered(ctx, code, data, a->arg);
-    visit_end(&visit, HOOK_COUNT);
-}
-
-static void on_timeout(struct timer *t)
-{
-    settle(container_of(t, struct ask, timer), HB_UNAVAILABLE, (hb_str){NULL, 0});
-}
-
-static struct ask *take_slot(struct registry *r)
-{
-    if (!r->asks)
-        r->asks = mem_zalloc(sizeof(*r->asks));
-    struct asks *all = r->asks;
-    if (all->first_free) {
-        struct ask *free = all->slots[all->first_free - 1];
-        all->first_free = free->next_free;
-        return free;
-    }
-    if (all->n == all->cap) {
-        all->cap = all->cap ? all->cap * 2 : 8;
-        all->slots = mem_realloc(all->slots, all->cap * sizeof(*all->slots));
-    }
-    struct ask *a = mem_zalloc(sizeof(*a));
-    timer_init(&a->timer, on_timeout);
-    a->slot = all->n;
-    a->generation = 1;
-    all->slots[all->n++] = a;
-    return a;
-}
-
-static uint64_t ask_begin(struct session *ss, int module, const hb_send *what)
-{
-    struct ask *a = take_slot(ss->s->registry);
-    int64_t timeout = what->timeout_ms > 0 ? what->timeout_ms : TIMEOUT_MS;
-    a->s = ss->s;
-    a->sid = ss->sid;
-    a->module = module;
-    a->answered = what->answered;
-    a->arg = what->arg;
-    ss->n_asks++;
-    timer_set(&ss->s->wheel, &a->timer, clock_mono_ms() + (uint64_t)timeout);
-    return (uint64_t)a->generation << 32 | a->slot;
-}
-
-static struct ask *ask_find(const struct session *ss, uint64_t id)
-{
-    const struct asks *all = ss->s->registry->asks;
-    struct ask *a = all && (uint32_t)id < all->n ? all->slots[(uint32_t)id] : NULL;
-    return a && a->sid == ss->sid && a->generation == (uint32_t)(id >> 32) ? a : NULL;
-}
-
-void net_answer(hb_session *session, uint64_t id, hb_str data)
-{
-    struct ask *a = ask_find((struct session *)session, id);
-    if (a)
-        settle(a, HB_OK, data);
-}
-
-void asks_abandon(struct session *ss)
-{
-    const struct asks *all = ss->s->registry->asks;
-    for (uint32_t i = 0; ss->n_asks > 0 && i < all->n; i++)
-        if (all->slots[i]->sid == ss->sid)
-            settle(all->slots[i], HB_UNAVAILABLE, (hb_str){NULL, 0});
-}
-
-void asks_destroy(struct asks *all)
-{
-    for (uint32_t i = 0; all && i < all->n; i++)
-        free(all->slots[i]);
-    if (all)
-        free(all->slots);
-    free(all);
-}
-
-/* --- telling ------------------------------------------------------------------------------------ */
-
+/* What one worker is to tell one session or many. */
 struct letter {
     struct mail mail;
-    hb_sid sid;             /* 0: each session of the worker */
+    hb_sid sid;             /* 0: many */
     hb_event_kind kind;     /* MESSAGE or EXIT */
     int module;
     hb_send what;           /* strings in `bytes` */
+    int shard;              /* of the survey to which the answers of many go */
+    uint64_t survey;        /* 0: none */
     char bytes[];
 };
 
@@ -146,26 +44,41 @@ static bool can_reach(const struct session *ss, const struct letter *l)
     return !l->what.space.p || session_transport(ss)->event;
 }
 
-static void tell_one(struct session *ss, const struct letter *l)
+/* --- one session ---------------------------------------------------------------------------------- */
+
+static void tell_module(struct shard *s, const struct asker *who, hb_code code, hb_str data)
 {
+    struct visit visit = visit_begin(s, who->module);
+    who->answered(&s->ctx[who->module], code, data, who->arg);
+    visit_end(&visit, HOOK_COUNT);
+}
+
+static struct asker asker_of(const struct letter *l)
+{
+    return (struct asker){.done = tell_module, .module = l->module, .answered = l->what.answered, .arg = l->what.arg};
+}
+
+static void tell_one(struct shard *s, struct session *ss, const struct letter *l)
+{
+    struct asker who = asker_of(l);
     hb_event ev;
     to_event(l, &ev);
-    if (!l->what.answered) {
+    if (!ss || ss->state != SESSION_OPEN || !can_reach(ss, l)) {
+        if (l->what.answered)
+            tell_module(s, &who, HB_NOT_FOUND, (hb_str){NULL, 0});
+    } else if (l->what.answered) {
+        ask_session(ss, &ev, &who, l->what.timeout_ms);
+    } else {
         session_event(ss, &ev);
-        return;
     }
-    const hb_transport *t = session_transport(ss);
-    ev.ask = ask_begin(ss, l->module, &l->what);
-    if (t->event && t->event(session_ctx(ss), ss->conn, &ev))
-        return;
-    struct ask *a = ask_find(ss, ev.ask);
-    if (a)
-        settle(a, HB_NOT_FOUND, (hb_str){NULL, 0});
 }
+
+/* --- many: on one worker ----------------------------------------------------------------------------- */
 
 struct round {
     const struct letter *letter;
     const hb_event *ev;
+    struct portion *portion;        /* NULL: no answers are wanted */
     struct frame *forms[WIRES_MAX]; /* encoded once each */
     bool made[WIRES_MAX];
 };
@@ -176,7 +89,9 @@ static void tell_each(struct session *ss, void *arg)
     struct round *r = arg;
     unsigned wire = ss->out.wire;
     const hb_transport *t = session_transport(ss);
-    if (ss->state != SESSION_OPEN || !ss->announced || !can_reach(ss, r->letter) ||
+    if (ss->state != SESSION_OPEN || !ss->announced || ss->sid == r->letter->what.except ||
+        !can_reach(ss, r->letter) ||
+        (r->portion && portion_ask(r->portion, ss, r->ev, r->letter->what.timeout_ms)) ||
         (t->event && t->event(session_ctx(ss), ss->conn, r->ev)))
         return;
     if (!r->made[wire])
@@ -185,35 +100,73 @@ static void tell_each(struct session *ss, void *arg)
     outbox_push(ss->s, &ss->out, r->forms[wire]);
 }
 
-static void tell_all(struct shard *s, const struct letter *l)
+struct sids {
+    hb_sid *items;
+    size_t n;
+};
+
+static void note_sid(struct outbox *out, void *arg)
+{
+    struct sids *all = arg;
+    all->items[all->n++] = container_of(out, struct session, out)->sid;
+}
+
+static void tell_if_member(struct session *ss, void *arg)
+{
+    const struct round *r = arg;
+    const struct membership *m = session_membership(ss, r->letter->what.room);
+    if (m && m->joined)
+        tell_each(ss, arg);
+}
+
+/* By number, as who is told may end, and leave the room. */
+static void tell_members(struct shard *s, struct members *members, struct round *r)
+{
+    struct sids all = {mem_alloc(members_count(members) * sizeof(hb_sid) + 1), 0};
+    members_each_outbox(members, note_sid, &all);
+    for (size_t i = 0; i < all.n; i++) {
+        struct session *ss = session_find(s, all.items[i]);
+        if (ss)
+            tell_each(ss, r);
+    }
+    free(all.items);
+}
+
+static void tell_those_meant(struct shard *s, struct round *r)
+{
+    hb_str room = r->letter->what.room;
+    struct members *members = room.p ? members_find(s, room) : NULL;
+    if (!room.p)
+        registry_each(s, tell_each, r);
+    else if (members && members_all_live(members))
+        tell_members(s, members, r);
+    else if (members)
+        registry_each(s, tell_if_member, r);
+}
+
+static void tell_many(struct shard *s, const struct letter *l)
 {
     hb_event ev;
     struct round r = {.letter = l, .ev = &ev};
     to_event(l, &ev);
-    registry_each(s, tell_each, &r);
+    if (l->survey)
+        r.portion = portion_open(s, l->shard, l->survey);
+    tell_those_meant(s, &r);
+    if (r.portion)
+        portion_close(r.portion);
     for (unsigned i = 0; i < s->hub->n_wires; i++)
         frame_unref(r.forms[i]);
 }
 
-static void refuse(struct shard *s, const struct letter *l)
-{
-    if (!l->what.answered)
-        return;
-    struct visit visit = visit_begin(s, (int)l->module);
-    l->what.answered(&s->ctx[l->module], HB_NOT_FOUND, (hb_str){NULL, 0}, l->what.arg);
-    visit_end(&visit, HOOK_COUNT);
-}
+/* --- letters ---------------------------------------------------------------------------------------- */
 
 static void on_letter(struct mail *mail, void *receiver)
 {
     struct letter *l = container_of(mail, struct letter, mail);
-    struct session *ss = l->sid ? session_find(receiver, l->sid) : NULL;
-    if (!l->sid)
-        tell_all(receiver, l);
-    else if (ss && ss->state == SESSION_OPEN && can_reach(ss, l) && ss->n_asks < ASKS_MAX)
-        tell_one(ss, l);
+    if (l->sid)
+        tell_one(receiver, session_find(receiver, l->sid), l);
     else
-        refuse(receiver, l);
+        tell_many(receiver, l);
     free(l);
 }
 
@@ -222,29 +175,23 @@ static void discard(struct mail *mail)
     free(container_of(mail, struct letter, mail));
 }
 
-static hb_str put(char **at, hb_str s)
-{
-    if (!s.p)
-        return s;
-    char *p = memcpy(*at, s.p, s.n);
-    *at += s.n;
-    return (hb_str){p, s.n};
-}
-
 /* NULL when memory is out. */
 static struct letter *write_letter(hb_sid sid, hb_event_kind kind, int module, const hb_send *what)
 {
-    hb_str data = what->data.p || kind != HB_EV_MESSAGE ? what->data : HB_STR("null");
-    struct letter *l = mem_try_alloc(sizeof(*l) + what->space.n + what->event.n + data.n);
+    hb_send w = {0};
+    memcpy(&w, what, what->size < sizeof(w) ? what->size : sizeof(w));
+    if (!w.data.p && kind == HB_EV_MESSAGE)
+        w.data = HB_STR("null");
+    struct letter *l = mem_try_alloc(sizeof(*l) + w.space.n + w.event.n + w.data.n + w.room.n);
     if (!l)
         return NULL;
     char *at = l->bytes;
     *l = (struct letter){.mail = {.deliver = on_letter, .discard = discard}, .sid = sid, .kind = kind,
-        .module = module};
-    memcpy(&l->what, what, what->size < sizeof(*what) ? what->size : sizeof(*what));
-    l->what.space = put(&at, what->space);
-    l->what.event = put(&at, what->event);
-    l->what.data = put(&at, data);
+        .module = module, .what = w};
+    l->what.space = str_put(&at, w.space);
+    l->what.event = str_put(&at, w.event);
+    l->what.data = str_put(&at, w.data);
+    l->what.room = str_put(&at, w.room);
     return l;
 }
 
@@ -264,27 +211,147 @@ static void send_letter(const hb_ctx *ctx, hb_sid sid, hb_event_kind kind, const
         shard_post(hub, worker, &l->mail);
 }
 
-void send_to_all(struct hub *hub, hb_str space, hb_str event, hb_str data)
+/* --- many: on all workers and nodes --------------------------------------------------------------- */
+
+static void send_here(struct hub *hub, const hb_send *what, int shard, uint64_t survey)
 {
-    hb_send what = {.size = sizeof(what), .space = space, .event = event, .data = data};
     for (int w = 0; w < hub->n_workers; w++) {
-        struct letter *l = write_letter(0, HB_EV_MESSAGE, 0, &what);
-        if (l)
-            shard_post(hub, w, &l->mail);
+        struct letter *l = write_letter(0, HB_EV_MESSAGE, 0, what);
+        if (!l)
+            return;
+        l->shard = shard;
+        l->survey = survey;
+        shard_post(hub, w, &l->mail);
     }
+}
+
+static hb_str raw(const void *p, size_t n)
+{
+    return (hb_str){p, n};
+}
+
+static void send_to_nodes(struct hub *hub, const hb_send *what, int32_t shard, uint64_t survey)
+{
+    uint32_t self = cluster_self(hub);
+    hb_str fields[] = {what->event, what->data, what->space, what->room, raw(&self, 4), raw(&shard, 4),
+        raw(&survey, 8), raw(&what->timeout_ms, 8)};
+    cluster_cast(hub, 0, CLUSTER_SEND, fields, survey ? 8 : 4);
+}
+
+static void ask_many(struct shard *s, const hb_send *what, const struct asker *who)
+{
+    uint64_t survey = survey_open(s, who, what->timeout_ms, !what->local && cluster_is(s->hub));
+    if (!survey) {
+        who->done(s, who, HB_UNAVAILABLE, HB_STR("[]"));
+        return;
+    }
+    send_here(s->hub, what, s->index, survey);
+    if (!what->local)
+        send_to_nodes(s->hub, what, s->index, survey);
+}
+
+static void on_question(struct mail *mail, void *receiver)
+{
+    struct letter *l = container_of(mail, struct letter, mail);
+    struct asker who = asker_of(l);
+    ask_many(receiver, &l->what, &who);
+    free(l);
+}
+
+void send_to_all(struct hub *hub, const hb_send *what)
+{
+    send_here(hub, what, 0, 0);
+    if (!what->local)
+        send_to_nodes(hub, what, 0, 0);
+}
+
+/* The answers are put together where they are wanted. */
+static void send_many(const hb_ctx *ctx, const hb_send *what)
+{
+    struct hub *hub = hooks_hub();
+    struct letter *l = hub ? write_letter(0, HB_EV_MESSAGE, module_of(hub, ctx), what) : NULL;
+    if (!l)
+        return;
+    if (l->what.answered) {
+        l->mail.deliver = on_question;
+        shard_post(hub, ctx->worker < 0 ? hub->n_workers : ctx->worker, &l->mail);
+        return;
+    }
+    send_to_all(hub, &l->what);
+    free(l);
 }
 
 void host_session_send(const hb_ctx *ctx, hb_sid sid, const hb_send *what)
 {
     if (sid)
         send_letter(ctx, sid, HB_EV_MESSAGE, what);
-    else if (hooks_hub())
-        send_to_all(hooks_hub(), what->space, what->event, what->data);
+    else
+        send_many(ctx, what);
 }
 
 void host_session_exit(const hb_ctx *ctx, hb_sid sid, hb_str space)
 {
     send_letter(ctx, sid, HB_EV_EXIT, &(hb_send){.size = sizeof(hb_send), .space = space});
+}
+
+/* --- what other nodes send to many ---------------------------------------------------------------- */
+
+static void tell_node(struct shard *s, const struct asker *who, hb_code code, hb_str list)
+{
+    uint32_t self = cluster_self(s->hub);
+    char complete = code == HB_OK;
+    cluster_cast(s->hub, who->node, CLUSTER_PORTION, (hb_str[]){raw(&who->shard, 4), raw(&who->number, 8),
+        raw(&self, 4), {&complete, 1}, str_sub(list, 1, list.n - 2)}, 5);
+}
+
+static bool is_valid(const hb_str *f, size_t n)
+{
+    return (n == 4 || (n == 8 && f[4].n == 4 && f[5].n == 4 && f[6].n == 8 && f[7].n == 8)) &&
+        f[0].n > 0 && f[0].n <= EVENT_BYTES && f[2].n <= SPACE_BYTES && f[3].n <= ROOM_BYTES &&
+        (!f[1].p || json_check(f[1], 66, NULL) == JSON_OK);
+}
+
+void cluster_on_send(struct shard *s, const hb_str *f, size_t n)
+{
+    struct asker who = {.done = tell_node};
+    if (!is_valid(f, n))
+        return;
+    hb_send what = {.size = sizeof(what), .event = f[0], .data = f[1], .space = f[2], .room = f[3], .local = true};
+    if (n == 4) {
+        send_to_all(s->hub, &what);
+        return;
+    }
+    memcpy(&who.node, f[4].p, 4);
+    memcpy(&who.shard, f[5].p, 4);
+    memcpy(&who.number, f[6].p, 8);
+    memcpy(&what.timeout_ms, f[7].p, 8);
+    ask_many(s, &what, &who);
+}
+
+/* Values with commas between them, as they were put together there. */
+static bool are_values(hb_str values)
+{
+    struct buf list = BUF_INIT;
+    buf_char(&list, '[');
+    buf_str(&list, values);
+    buf_char(&list, ']');
+    bool ok = values.n == 0 || ((unsigned char)values.p[0] > ' ' && json_check(buf_view(&list), 66, NULL) == JSON_OK);
+    buf_finish(&list);
+    return ok;
+}
+
+void cluster_on_portion(struct shard *s, const hb_str *f, size_t n)
+{
+    int32_t shard;
+    uint64_t number;
+    uint32_t node;
+    if (n != 5 || f[0].n != 4 || f[1].n != 8 || f[2].n != 4 || f[3].n != 1 || !are_values(f[4]))
+        return;
+    memcpy(&shard, f[0].p, 4);
+    memcpy(&number, f[1].p, 8);
+    memcpy(&node, f[2].p, 4);
+    if (shard >= 0 && shard <= s->hub->n_workers && node != 0)
+        survey_add(s->hub, shard, number, node, f[3].p[0] == 1, f[4]);
 }
 
 void net_enter(hb_session *session, hb_str space, hb_str data)

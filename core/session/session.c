@@ -13,7 +13,7 @@
 #include "session/presence.h"
 #include "session/registry.h"
 #include "session/replay.h"
-#include "session/send.h"
+#include "session/ask.h"
 #include "session/start.h"
 #include <arpa/inet.h>
 #include <stdlib.h>

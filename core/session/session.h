@@ -55,7 +55,8 @@ struct session {
     } remote;                   /* v4 as ::ffff:a.b.c.d */
     uint32_t last_seen_ms;      /* the low half of the clock: only spans count */
     uint32_t n_answers;         /* of a pull session: each has its own cursor */
-    uint16_t n_rooms, n_waiting, n_inflight, n_replays, n_asks;
+    uint32_t last_ask;          /* what its client is asked, the latest (ask.c); 0: nothing */
+    uint16_t n_rooms, n_waiting, n_inflight, n_replays;
     uint16_t n_cursors;         /* of its rooms, those with a history */
     uint8_t state, module, bad;
     bool had_credential : 1, may_auth : 1, auth_again : 1, started : 1, paused : 1, rooms_left : 1,

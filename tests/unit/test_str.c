@@ -107,6 +107,16 @@ TEST(a_copy_is_its_own_memory_with_a_nul_behind_it)
     CHECK(str_copy(ABSENT).p == NULL);
 }
 
+TEST(what_is_put_stands_behind_what_was_put_before_and_absent_stays_absent)
+{
+    char bytes[8], *at = bytes;
+    hb_str first = str_put(&at, S("abc")), none = str_put(&at, ABSENT), last = str_put(&at, S("de"));
+    CHECK_STR(first, "abc");
+    CHECK(none.p == NULL);
+    CHECK_STR(last, "de");
+    CHECK(first.p == bytes && last.p == bytes + 3 && at == bytes + 5);
+}
+
 TEST(numbers_are_whole_strings_of_digits_without_overflow)
 {
     uint64_t v = 7;

@@ -217,7 +217,11 @@ typedef struct hb_send {
      * HB_UNAVAILABLE (it left, or took longer). Not when the process ends. */
     void (*answered)(const hb_ctx *ctx, hb_code code, hb_str data, void *arg);
     void *arg;
-    int64_t timeout_ms;      /* 0: 10 s */
+    int64_t timeout_ms;      /* 0, and more than a day: 10 s */
+    /* Who is meant, when it is not one session. Nothing of it is given: everybody. */
+    hb_str room;             /* the members of a room (of a part of the application: with its prefix) */
+    hb_sid except;           /* not this one */
+    bool local;              /* those of this node only */
 } hb_send;
 
 /* A command line word that a module adds: `hubbub NAME …` runs it when the core knows no such word. */
@@ -382,7 +386,11 @@ struct hb_host {
     /* [c, in init] By its options this module decides who may connect: as if its hooks said `auth`. */
     void (*require_auth)(const hb_ctx *ctx);
 
-    /* [any] Tell one session, or (sid 0, without an answer) each one of this node. */
+    /* [any] Tell one session, or (sid 0) many: those that what->room, except and local say, and entered
+     * what->space. On other nodes at most once. Answers of many: what->answered is called once, on the
+     * thread of ctx, with a JSON array of what clients answered (3 MiB at most), and HB_OK when all whose
+     * transport carries answers did, also when there is none; HB_UNAVAILABLE when one did not in
+     * time, or a node is away. It is no message of the room: no history, no cursor. */
     void (*session_send)(const hb_ctx *ctx, hb_sid sid, const hb_send *what);
     /* [any] Put the session out of one part of the application; absent: the main one. */
     void (*session_exit)(const hb_ctx *ctx, hb_sid sid, hb_str space);

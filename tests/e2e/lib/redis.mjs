@@ -105,12 +105,13 @@ export async function startSentinel(t, master) {
 }
 
 /** n hubs over one Redis (or what stands before it): nodes n1, n2, … */
-export async function startCluster(t, redis, n, { plugins = [], options = {}, urls = [], ...config } = {}) {
+export async function startCluster(t, redis, n, { plugins = [], directories, options = {}, urls = [], ...config } = {}) {
     const hubs = [];
     for (let i = 0; i < n; i++)
         hubs.push(await startHub(t, {
             rooms: ROOMS,
             plugins: {
+                ...directories && { directories },
                 load: [...plugins, { redis: {
                     url: urls[i] ?? redis.url, prefix: 'test', timeout: '1s', check: '500ms',
                     backoff: { min: '20ms', max: '200ms' }, ...options,
