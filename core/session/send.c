@@ -182,6 +182,8 @@ static struct letter *write_letter(hb_sid sid, hb_event_kind kind, int module, c
     memcpy(&w, what, what->size < sizeof(w) ? what->size : sizeof(w));
     if (!w.data.p && kind == HB_EV_MESSAGE)
         w.data = HB_STR("null");
+    if (!w.event.p && kind == HB_EV_MESSAGE)
+        w.event = HB_STR("message");
     struct letter *l = mem_try_alloc(sizeof(*l) + w.space.n + w.event.n + w.data.n + w.room.n);
     if (!l)
         return NULL;
@@ -213,10 +215,11 @@ static void send_letter(const hb_ctx *ctx, hb_sid sid, hb_event_kind kind, const
 
 /* --- many: on all workers and nodes --------------------------------------------------------------- */
 
+/* Without an event they are put out of what->space. */
 static void send_here(struct hub *hub, const hb_send *what, int shard, uint64_t survey)
 {
     for (int w = 0; w < hub->n_workers; w++) {
-        struct letter *l = write_letter(0, HB_EV_MESSAGE, 0, what);
+        struct letter *l = write_letter(0, what->event.p ? HB_EV_MESSAGE : HB_EV_EXIT, 0, what);
         if (!l)
             return;
         l->shard = shard;
@@ -291,7 +294,11 @@ void host_session_send(const hb_ctx *ctx, hb_sid sid, const hb_send *what)
 
 void host_session_exit(const hb_ctx *ctx, hb_sid sid, hb_str space)
 {
-    send_letter(ctx, sid, HB_EV_EXIT, &(hb_send){.size = sizeof(hb_send), .space = space});
+    const hb_send what = {.size = sizeof(what), .space = space};
+    if (sid)
+        send_letter(ctx, sid, HB_EV_EXIT, &what);
+    else if (hooks_hub())
+        send_to_all(hooks_hub(), &what);
 }
 
 /* --- what other nodes send to many ---------------------------------------------------------------- */
@@ -307,7 +314,7 @@ static void tell_node(struct shard *s, const struct asker *who, hb_code code, hb
 static bool is_valid(const hb_str *f, size_t n)
 {
     return (n == 4 || (n == 8 && f[4].n == 4 && f[5].n == 4 && f[6].n == 8 && f[7].n == 8)) &&
-        f[0].n > 0 && f[0].n <= EVENT_BYTES && f[2].n <= SPACE_BYTES && f[3].n <= ROOM_BYTES &&
+        (f[0].p ? f[0].n > 0 && f[0].n <= EVENT_BYTES : n == 4) && f[2].n <= SPACE_BYTES && f[3].n <= ROOM_BYTES &&
         (!f[1].p || json_check(f[1], 66, NULL) == JSON_OK);
 }
 

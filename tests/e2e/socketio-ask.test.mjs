@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { connect as connectNative } from './lib/client.mjs';
 import { hasRedis, startCluster, startRedis } from './lib/redis.mjs';
 import { buildDir, startHub } from './lib/server.mjs';
-import { WAYS, ask, connect, join, receives, told } from './lib/sio.mjs';
+import { WAYS, ask, connect, connected, inState, join, open, receives, told } from './lib/sio.mjs';
 import { until } from './lib/until.mjs';
 
 const OK = 0, UNAVAILABLE = 14;
@@ -144,6 +144,22 @@ describe('over nodes', { skip: !hasRedis && 'no redis-server' }, () => {
         await receives(two, 'news', 2);
         await receives(one, 'news', 1);
         assert.deepEqual([one, two, main].map(socket => told(socket, 'news')), [['x'], ['x', 'hall'], []]);
+    });
+
+    test('all are put out of a namespace, on all nodes, and stay in the others', async t => {
+        const [a, b] = await startNodes(t);
+        const mains = [await connect(t, a), await connect(t, b)];
+        const parts = mains.map(main => open(t, null, { manager: main.io, namespace: '/x' }));
+        for (const part of parts)
+            await connected(part);
+        const native = await connectNative(b);
+        parts[0].emit('put-all-out');
+        for (const part of parts)
+            await inState(part, 'io server disconnect');
+        for (const main of mains)
+            await join(main, 'hall');
+        await native.sync();
+        assert.deepEqual(mains.map(main => main.states), [['connect'], ['connect']]);
     });
 
     test('a node that does not answer makes the list incomplete', async t => {

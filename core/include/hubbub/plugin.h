@@ -211,7 +211,7 @@ typedef struct hb_hooks {
 typedef struct hb_send {
     uint32_t size;
     hb_str space;            /* absent: the main one; another reaches only clients that entered it */
-    hb_str event, data;      /* data: JSON text; absent: null */
+    hb_str event, data;      /* event absent: "message"; data: JSON text; absent: null */
     /* NULL: no answer is wanted. Else called once, on the session's worker: HB_OK and the client's
      * answer as JSON text, HB_NOT_FOUND (no such session, or its transport carries no answers), or
      * HB_UNAVAILABLE (it left, or took longer). Not when the process ends. */
@@ -392,7 +392,8 @@ struct hb_host {
      * transport carries answers did, also when there is none; HB_UNAVAILABLE when one did not in
      * time, or a node is away. It is no message of the room: no history, no cursor. */
     void (*session_send)(const hb_ctx *ctx, hb_sid sid, const hb_send *what);
-    /* [any] Put the session out of one part of the application; absent: the main one. */
+    /* [any] Put the session (sid 0: everybody, on all nodes) out of one part of the application; absent:
+     * the main one. */
     void (*session_exit)(const hb_ctx *ctx, hb_sid sid, hb_str space);
 };
 

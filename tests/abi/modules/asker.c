@@ -2,7 +2,7 @@
  * A module that asks clients: a call `ask-me` is answered with what the client itself answers to the
  * event `question`; `ask-all`, `ask-here`, `ask-hall` and `ask-others` with what all clients of that part answer,
  * those of this node, the members of its room `hall`, all but the one that calls: {"code":…,"answers":[…]}.
- * `put-me-out` ends the part of the application that was called; `tell-all` goes to every client of that
+ * `put-me-out` ends the part of the application that was called, `put-all-out` for all clients; `tell-all` goes to every client of that
  * part, `tell-hall` to the members of its hall; `tell-room` is published in the hall of the main part.
  */
 #include <hubbub/plugin.h>
@@ -96,6 +96,8 @@ static hb_verdict call(const hb_ctx *ctx, hb_call *ev)
         return ask_many(ctx, ev);
     if (is(ev->event, "put-me-out")) {
         ctx->host->session_exit(ctx, sid_of(ctx, ev->session), ev->space);
+    } else if (is(ev->event, "put-all-out")) {
+        ctx->host->session_exit(ctx, 0, ev->space);
     } else if (is(ev->event, "tell-all") || is(ev->event, "tell-hall")) {
         const hb_send news = to_many(ctx, ev, "news", buf);
         ctx->host->session_send(ctx, 0, &news);
