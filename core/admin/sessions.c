@@ -68,7 +68,7 @@ void session_put(struct buf *out, const struct session *ss, bool whole)
     put_name(out, "user", session_user(ss));
     put_name(out, "transport", str_of(ss->s->hub->modules[ss->module].desc->name));
     put_name(out, "remote", session_remote(ss, remote));
-    buf_printf(out, ",\"opened\":%lld,\"rooms\":%u,\"outbox_bytes\":%zu", (long long)ss->opened_ts,
+    buf_printf(out, ",\"opened\":%lld,\"rooms\":%u,\"outbox_bytes\":%u", (long long)ss->opened_ts,
         (unsigned)ss->n_rooms, ss->out.bytes);
     if (whole) {
         buf_printf(out, ",\"worker\":%d", ss->s->index);

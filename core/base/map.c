@@ -22,16 +22,16 @@ static uint32_t hash_of(hb_str key)
     return h ? h : 1; /* 0 marks a free place */
 }
 
-void map_init(struct map *m)
+void map_init(struct map *m, map_key *key_of)
 {
-    memset(m, 0, sizeof *m);
+    *m = (struct map)MAP_INIT(key_of);
 }
 
 void map_finish(struct map *m)
 {
-    free(m->entries);
+    free(m->values);
     free(m->hashes);
-    map_init(m);
+    map_init(m, m->key_of);
 }
 
 /* The place of `key`, or the free place where it belongs. The table is not full. */
@@ -40,8 +40,10 @@ static size_t find(const struct map *m, hb_str key, uint32_t hash)
     size_t mask = m->cap - 1;
     size_t i = hash & mask;
     for (; m->hashes[i]; i = (i + 1) & mask) {
-        hb_str at = m->entries[i].key;
-        if (m->hashes[i] == hash && at.n == key.n && (key.n == 0 || !memcmp(at.p, key.p, key.n)))
+        if (m->hashes[i] != hash)
+            continue;
+        hb_str at = m->key_of(m->values[i]);
+        if (at.n == key.n && (key.n == 0 || !memcmp(at.p, key.p, key.n)))
             break;
     }
     return i;
@@ -52,7 +54,7 @@ static void resize(struct map *m, size_t cap)
     struct map old = *m;
     size_t mask = cap - 1;
     m->cap = cap;
-    m->entries = mem_zalloc(cap * sizeof *m->entries);
+    m->values = mem_zalloc(cap * sizeof *m->values);
     m->hashes = mem_zalloc(cap * sizeof *m->hashes);
     for (size_t i = 0; i < old.cap; i++) {
         if (!old.hashes[i])
@@ -61,9 +63,9 @@ static void resize(struct map *m, size_t cap)
         while (m->hashes[to])
             to = (to + 1) & mask;
         m->hashes[to] = old.hashes[i];
-        m->entries[to] = old.entries[i];
+        m->values[to] = old.values[i];
     }
-    free(old.entries);
+    free(old.values);
     free(old.hashes);
 }
 
@@ -72,26 +74,25 @@ void *map_get(const struct map *m, hb_str key)
     if (m->count == 0)
         return NULL;
     size_t i = find(m, key, hash_of(key));
-    return m->hashes[i] ? m->entries[i].value : NULL;
+    return m->values[i];
 }
 
-void *map_put(struct map *m, hb_str key, void *value)
+void *map_put(struct map *m, void *value)
 {
     CHECK_INVARIANT(value != NULL);
+    hb_str key = m->key_of(value);
     if (m->cap == 0) {
         pthread_once(&key_once, make_key);
         resize(m, CAP_MIN);
     } else if ((m->count + 1) * 4 > m->cap * 3) {
         resize(m, m->cap * 2);
     }
-    if (!key.p)
-        key.p = ""; /* NULL would read as a free entry */
     uint32_t hash = hash_of(key);
     size_t i = find(m, key, hash);
-    void *before = m->hashes[i] ? m->entries[i].value : NULL;
+    void *before = m->values[i];
     m->count += !before;
     m->hashes[i] = hash;
-    m->entries[i] = (struct map_entry){key, value};
+    m->values[i] = value;
     return before;
 }
 
@@ -104,11 +105,11 @@ static void close_hole(struct map *m, size_t hole)
         if (from_home < ((i - hole) & mask))
             continue;
         m->hashes[hole] = m->hashes[i];
-        m->entries[hole] = m->entries[i];
+        m->values[hole] = m->values[i];
         hole = i;
     }
     m->hashes[hole] = 0;
-    m->entries[hole] = (struct map_entry){{NULL, 0}, NULL};
+    m->values[hole] = NULL;
 }
 
 void *map_remove(struct map *m, hb_str key)
@@ -118,7 +119,7 @@ void *map_remove(struct map *m, hb_str key)
     size_t i = find(m, key, hash_of(key));
     if (!m->hashes[i])
         return NULL;
-    void *value = m->entries[i].value;
+    void *value = m->values[i];
     close_hole(m, i);
     m->count--;
     if (m->count == 0)
@@ -128,12 +129,12 @@ void *map_remove(struct map *m, hb_str key)
     return value;
 }
 
-struct map_entry *map_next(const struct map *m, size_t *pos)
+void *map_next(const struct map *m, size_t *pos)
 {
     while (*pos < m->cap) {
-        size_t i = (*pos)++;
-        if (m->hashes[i])
-            return &m->entries[i];
+        void *value = m->values[(*pos)++];
+        if (value)
+            return value;
     }
     return NULL;
 }

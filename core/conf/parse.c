@@ -68,6 +68,11 @@ static void push_item(struct level *l, hb_node *item)
     l->items[l->n++] = item;
 }
 
+static hb_str text_of(const void *node)
+{
+    return ((const hb_node *)node)->text;
+}
+
 static void take_key(struct parser *p, struct level *l, hb_node *key)
 {
     if (key->kind != NODE_SCALAR) {
@@ -81,7 +86,7 @@ static void take_key(struct parser *p, struct level *l, hb_node *key)
         errors_at(p->errors, key, "duplicate key '%.64s'; it was given in line %u already",
             key->text.p, before->line);
     else
-        map_put(&l->keys, key->text, key);
+        map_put(&l->keys, key);
     push_item(l, key);
 }
 
@@ -113,7 +118,7 @@ static void open_level(struct parser *p, enum node_kind kind, const yaml_event_t
         return;
     struct level *l = &p->levels[p->depth++];
     *l = (struct level){.node = node};
-    map_init(&l->keys);
+    map_init(&l->keys, text_of);
 }
 
 /* The first of a key's pairs stays, so that whoever looks it up and whoever walks see the same. */

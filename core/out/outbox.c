@@ -61,7 +61,7 @@ static void pop(struct shard *s, struct outbox *o)
     struct frame *f = at(o, 0);
     o->head = (o->head + 1) & (o->cap - 1);
     o->count--;
-    o->bytes -= f->n + FRAME_OVERHEAD;
+    o->bytes -= f->n + (uint32_t)FRAME_OVERHEAD;
     o->off = 0;
     frame_unref(f);
     if (o->count == 0) {
@@ -129,8 +129,9 @@ static bool append(struct shard *s, struct outbox *o, struct frame *f)
 {
     if (o->flags & (OUTBOX_OVERFLOW | OUTBOX_CLOSED))
         return false;
-    size_t bytes = o->bytes + f->n + FRAME_OVERHEAD;
-    if ((o->count > 0 && bytes > (size_t)s->config->limits.outbox + o->exempt) ||
+    size_t bytes = (size_t)o->bytes + f->n + FRAME_OVERHEAD;
+    if (bytes > UINT32_MAX ||
+        (o->count > 0 && bytes > (size_t)s->config->limits.outbox + o->exempt) ||
         (o->count == o->cap && !grow(o))) {
         overflow(s, o);
         return false;
@@ -139,7 +140,7 @@ static bool append(struct shard *s, struct outbox *o, struct frame *f)
     s->fast[o->fast].fd = -1;
     o->ring[(o->head + o->count++) & (o->cap - 1)] = f;
     metrics_add(s->metrics, METRIC_OUTBOX_BYTES, (int64_t)(bytes - o->bytes));
-    o->bytes = bytes;
+    o->bytes = (uint32_t)bytes;
     return true;
 }
 
@@ -176,7 +177,7 @@ bool outbox_push(struct shard *s, struct outbox *o, struct frame *f)
 bool outbox_replay(struct shard *s, struct outbox *o, struct frame *f)
 {
     if (f)
-        o->exempt += f->n + FRAME_OVERHEAD;
+        o->exempt += f->n + (uint32_t)FRAME_OVERHEAD;
     return outbox_push(s, o, f);
 }
 
@@ -325,7 +326,7 @@ static bool materialise(struct shard *s, struct outbox *o, const struct gather *
     o->ring[o->head] = rest;
     o->count++;
     o->off = 0;
-    o->bytes += rest->n + FRAME_OVERHEAD;
+    o->bytes += rest->n + (uint32_t)FRAME_OVERHEAD;
     return true;
 }
 
@@ -452,7 +453,7 @@ void outbox_drop(struct shard *s, struct outbox *o)
             o->ring[0] = half;
             o->count = 1;
             o->off = off;
-            o->bytes = half->n + FRAME_OVERHEAD;
+            o->bytes = half->n + (uint32_t)FRAME_OVERHEAD;
         } else {
             frame_unref(half);
         }

@@ -21,16 +21,16 @@ enum outbox_flag {
 
 struct outbox {
     hb_stream *stream;     /* NULL: pull */
+    struct frame **ring;   /* owned; NULL while nothing waits */
+    struct list dirty;     /* in shard->dirty_boxes while something is to be done this turn */
     uint32_t count;
-    uint8_t wire;          /* index into hub->wires */
-    uint8_t flags;
     uint32_t fast;         /* index into shard->fast */
     uint32_t head, cap;
     uint32_t off;          /* bytes of the first frame that are written */
-    struct frame **ring;   /* owned; NULL while nothing waits */
-    size_t bytes;          /* waiting, with overhead */
-    size_t exempt;         /* of these, replayed history: not counted against the bound */
-    struct list dirty;     /* in shard->dirty_boxes while something is to be done this turn */
+    uint32_t bytes;        /* waiting, with overhead; limits.outbox is at most 1 GiB */
+    uint32_t exempt;       /* of these, replayed history, a page a room: not counted against the bound */
+    uint8_t wire;          /* index into hub->wires */
+    uint8_t flags;
 };
 
 /* At the end of a worker's thread: its scratch memory. */

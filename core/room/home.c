@@ -27,10 +27,15 @@ hb_str home_name(const struct home *h)
     return str_of(name_of(h));
 }
 
+static hb_str key_of(const void *home)
+{
+    return home_name(home);
+}
+
 struct homes *homes_create(struct shard *s)
 {
     struct homes *hs = mem_zalloc(sizeof(*hs));
-    map_init(&hs->rooms);
+    map_init(&hs->rooms, key_of);
     if (s->hub->backend >= 0) {
         hs->backend = s->hub->modules[s->hub->backend].desc->backend;
         hs->ctx = &s->ctx[s->hub->backend]; /* filled in when the modules start on this worker */
@@ -56,12 +61,11 @@ static void destroy(struct home *h)
 void homes_destroy(struct shard *s)
 {
     struct homes *hs = s->homes;
-    struct map_entry *e;
+    struct home *h;
     size_t pos = 0;
     if (!hs)
         return;
-    while ((e = map_next(&hs->rooms, &pos))) {
-        struct home *h = e->value;
+    while ((h = map_next(&hs->rooms, &pos))) {
         hs->backend->room_close(hs->ctx, h->state); /* completes what is under way, which may set the timer */
         timer_cancel(&s->wheel, &h->idle);
         free(h);
@@ -113,7 +117,7 @@ static struct home *create(struct shard *s, hb_str room)
     h->rules = s->homes->rules;
     timer_init(&h->idle, on_idle);
     h->state = s->homes->backend->room_open(s->homes->ctx, (hb_room *)h, home_name(h), &keep);
-    map_put(&s->homes->rooms, home_name(h), h);
+    map_put(&s->homes->rooms, h);
     metrics_add(s->metrics, METRIC_ROOMS, 1);
     return h;
 }
@@ -444,7 +448,7 @@ int64_t home_members(struct shard *s, hb_str room)
 void homes_each(struct shard *s, void (*fn)(hb_str room, int64_t members, void *arg), void *arg)
 {
     size_t pos = 0;
-    struct map_entry *e;
-    while ((e = map_next(&s->homes->rooms, &pos)))
-        fn(e->key, ((struct home *)e->value)->total, arg);
+    const struct home *h;
+    while ((h = map_next(&s->homes->rooms, &pos)))
+        fn(home_name(h), h->total, arg);
 }

@@ -64,9 +64,9 @@ uint32_t homes_page(struct shard *s, uint32_t after, size_t limit,
     bool more;
     uint32_t last = page_end(rooms, after, limit, &more);
     for (size_t i = 0; i < rooms->cap; i++) {
-        const struct map_entry *e = &rooms->entries[i];
+        const struct home *h = rooms->values[i];
         if (rooms->hashes[i] > after && rooms->hashes[i] <= last)
-            fn(e->key, ((const struct home *)e->value)->total, arg);
+            fn(home_name(h), h->total, arg);
     }
     return more ? last : 0;
 }

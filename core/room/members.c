@@ -26,13 +26,17 @@ struct entry {
 
 /* One allocation, there while it has entries: most rooms are quiet most of the time. */
 struct turn {
+    struct list dirty; /* in shard->dirty_rooms */
+    struct members *room;
     uint32_t n, cap;
     struct entry entries[];
 };
 
 struct members {
-    struct list dirty;             /* in shard->dirty_rooms while there is a turn */
-    struct item *items;
+    union {                        /* most rooms are a user's own, with one session: `one` */
+        struct item one;
+        struct item *many;         /* owned; while cap_items > 1 */
+    };
     struct turn *turn;             /* owned; NULL: nothing to deliver */
     uint64_t hash;                 /* of the name */
     uint32_t n_items, cap_items, holds;
@@ -44,10 +48,25 @@ struct members_table {
     struct map rooms;
 };
 
+static struct item *items_of(struct members *r)
+{
+    return r->cap_items > 1 ? r->many : &r->one;
+}
+
+hb_str members_name(const struct members *r)
+{
+    return (hb_str){r->name, r->n_name};
+}
+
+static hb_str key_of(const void *members)
+{
+    return members_name(members);
+}
+
 struct members_table *members_create(void)
 {
     struct members_table *t = mem_zalloc(sizeof(*t));
-    map_init(&t->rooms);
+    map_init(&t->rooms, key_of);
     return t;
 }
 
@@ -57,11 +76,6 @@ void members_destroy(struct members_table *t)
         return;
     map_finish(&t->rooms);
     free(t);
-}
-
-hb_str members_name(const struct members *r)
-{
-    return (hb_str){r->name, r->n_name};
 }
 
 uint64_t members_hash(const struct members *r)
@@ -89,11 +103,11 @@ struct members *members_hold(struct shard *s, hb_str room)
     struct members *r = members_find(s, room);
     if (!r) {
         r = mem_zalloc(offsetof(struct members, name) + room.n + 1);
-        list_init(&r->dirty);
+        r->cap_items = 1;
         r->hash = hash_stable(room);
         r->n_name = (uint16_t)room.n;
         memcpy(r->name, room.p, room.n);
-        map_put(&s->members->rooms, members_name(r), r);
+        map_put(&s->members->rooms, r);
     }
     r->holds++;
     return r;
@@ -111,9 +125,19 @@ static void drop_entry(struct shard *s, struct entry *e)
 
 static void drop_turn(struct shard *s, struct turn *turn)
 {
-    for (uint32_t i = 0; turn && i < turn->n; i++)
+    for (uint32_t i = 0; i < turn->n; i++)
         drop_entry(s, &turn->entries[i]);
     free(turn);
+}
+
+/* The room has none any more. */
+static struct turn *take_turn(struct shard *s, struct members *r)
+{
+    struct turn *turn = r->turn;
+    r->turn = NULL;
+    list_remove(&turn->dirty);
+    s->n_dirty_rooms--;
+    return turn;
 }
 
 void members_release(struct shard *s, struct members *r)
@@ -121,26 +145,32 @@ void members_release(struct shard *s, struct members *r)
     if (--r->holds > 0)
         return;
     CHECK_INVARIANT(r->n_items == 0);
-    if (!list_empty(&r->dirty))
-        s->n_dirty_rooms--;
-    list_remove(&r->dirty);
-    drop_turn(s, r->turn);
+    if (r->turn)
+        drop_turn(s, take_turn(s, r));
     map_remove(&s->members->rooms, members_name(r));
-    free(r->items);
+    if (r->cap_items > 1)
+        free(r->many);
     free(r);
+}
+
+static void grow(struct members *r)
+{
+    struct item one = r->one, *many = r->cap_items > 1 ? r->many : NULL;
+    r->many = mem_realloc(many, r->cap_items * 2 * sizeof(struct item));
+    if (!many)
+        r->many[0] = one;
+    r->cap_items *= 2;
 }
 
 void members_add(struct members *r, struct membership *m, struct outbox *out)
 {
     if (m->live)
         return;
-    if (r->n_items == r->cap_items) {
-        r->cap_items = r->cap_items ? r->cap_items * 2 : 1;
-        r->items = mem_realloc(r->items, r->cap_items * sizeof(struct item));
-    }
+    if (r->n_items == r->cap_items)
+        grow(r);
     m->live = true;
     m->index = r->n_items;
-    r->items[r->n_items++] = (struct item){out, m, r->turn ? r->turn->n : 0, out->fast};
+    items_of(r)[r->n_items++] = (struct item){out, m, r->turn ? r->turn->n : 0, out->fast};
 }
 
 void members_remove(struct members *r, struct membership *m)
@@ -148,30 +178,42 @@ void members_remove(struct members *r, struct membership *m)
     if (!m->live)
         return;
     m->live = false;
-    struct item *last = &r->items[--r->n_items];
-    r->items[m->index] = *last;
+    struct item *items = items_of(r), *last = &items[--r->n_items];
+    items[m->index] = *last;
     last->membership->index = m->index;
     if (r->cap_items > 8 && r->n_items < r->cap_items / 4) {
         r->cap_items /= 2;
-        r->items = mem_realloc(r->items, r->cap_items * sizeof(struct item));
+        r->many = mem_realloc(r->many, r->cap_items * sizeof(struct item));
     }
+}
+
+static void begin_turn(struct shard *s, struct members *r)
+{
+    enum { FIRST = 4 };
+    r->turn = mem_alloc(sizeof(*r->turn) + FIRST * sizeof(struct entry));
+    r->turn->room = r;
+    r->turn->n = 0;
+    r->turn->cap = FIRST;
+    list_push_back(&s->dirty_rooms, &r->turn->dirty);
+    s->n_dirty_rooms++;
+}
+
+static void grow_turn(struct members *r)
+{
+    struct list *behind = r->turn->dirty.next;
+    list_remove(&r->turn->dirty);
+    r->turn = mem_realloc(r->turn, sizeof(*r->turn) + r->turn->cap * 2 * sizeof(struct entry));
+    r->turn->cap *= 2;
+    list_insert_before(behind, &r->turn->dirty);
 }
 
 static struct entry *add_entry(struct shard *s, struct members *r)
 {
-    struct turn *turn = r->turn;
-    if (!turn || turn->n == turn->cap) {
-        uint32_t n = turn ? turn->n : 0, cap = turn ? turn->cap * 2 : 4;
-        turn = mem_realloc(turn, sizeof(*turn) + cap * sizeof(struct entry));
-        turn->n = n;
-        turn->cap = cap;
-        r->turn = turn;
-    }
-    if (list_empty(&r->dirty)) {
-        list_push_back(&s->dirty_rooms, &r->dirty);
-        s->n_dirty_rooms++;
-    }
-    struct entry *e = &turn->entries[turn->n++];
+    if (!r->turn)
+        begin_turn(s, r);
+    else if (r->turn->n == r->turn->cap)
+        grow_turn(r);
+    struct entry *e = &r->turn->entries[r->turn->n++];
     *e = (struct entry){0};
     return e;
 }
@@ -189,10 +231,11 @@ void members_deliver(struct shard *s, hb_str room, hb_message *message)
 }
 
 /* Is there a member whose transport tells of members? */
-static bool wants_members(const struct shard *s, const struct members *r)
+static bool wants_members(const struct shard *s, struct members *r)
 {
+    const struct item *items = items_of(r);
     for (uint32_t i = 0; i < r->n_items; i++)
-        if (s->hub->wires[s->fast[r->items[i].fast].wire].transport->members)
+        if (s->hub->wires[s->fast[items[i].fast].wire].transport->members)
             return true;
     return false;
 }
@@ -367,13 +410,12 @@ static void account(struct flush *fl)
 
 static void flush_room(struct shard *s, struct members *r, bool now)
 {
-    struct turn *turn = r->turn;
+    struct turn *turn = take_turn(s, r);
     struct flush fl = {.s = s, .turn = turn->entries, .n = turn->n, .now = now};
-    r->turn = NULL;
     for (uint32_t i = 0; i < fl.n; i++)
         fl.has_except |= fl.turn[i].except != NULL;
     for (uint32_t i = 0; i < r->n_items; i++)
-        deliver_item(&fl, &r->items[i]);
+        deliver_item(&fl, &items_of(r)[i]);
     account(&fl);
     for (unsigned w = 0; w < s->hub->n_wires; w++)
         finish_form(&fl.forms[w], fl.n);
@@ -382,11 +424,8 @@ static void flush_room(struct shard *s, struct members *r, bool now)
 
 void members_settle(struct shard *s, struct members *r)
 {
-    if (list_empty(&r->dirty))
-        return;
-    list_remove(&r->dirty);
-    s->n_dirty_rooms--;
-    flush_room(s, r, false);
+    if (r->turn)
+        flush_room(s, r, false);
 }
 
 void members_flush(struct shard *s)
@@ -394,24 +433,20 @@ void members_flush(struct shard *s)
     /* A single room's turn may be written straight through; with several, a session that is in more
      * than one of them is to be written to once, at the end. */
     bool now = s->n_dirty_rooms == 1;
-    while (!list_empty(&s->dirty_rooms)) {
-        struct members *r = list_entry(s->dirty_rooms.next, struct members, dirty);
-        list_remove(&r->dirty);
-        s->n_dirty_rooms--;
-        flush_room(s, r, now);
-    }
+    while (!list_empty(&s->dirty_rooms))
+        flush_room(s, list_entry(s->dirty_rooms.next, struct turn, dirty)->room, now);
 }
 
 void members_each(struct shard *s, void (*fn)(struct members *r, void *arg), void *arg)
 {
     size_t pos = 0;
-    struct map_entry *e;
-    while ((e = map_next(&s->members->rooms, &pos)))
-        fn(e->value, arg);
+    struct members *r;
+    while ((r = map_next(&s->members->rooms, &pos)))
+        fn(r, arg);
 }
 
 void members_each_outbox(struct members *r, void (*fn)(struct outbox *out, void *arg), void *arg)
 {
     for (uint32_t i = 0; i < r->n_items; i++)
-        fn(r->items[i].out, arg);
+        fn(items_of(r)[i].out, arg);
 }

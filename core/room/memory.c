@@ -55,13 +55,19 @@ static struct memory *mem(const struct room *r)
     return home_backend_local(r->home);
 }
 
+static hb_str id_of(const void *known)
+{
+    const struct known *k = known;
+    return (hb_str){k->id, k->n_id};
+}
+
 void *memory_create(struct shard *s)
 {
     struct memory *m = mem_zalloc(sizeof(*m));
     m->s = s;
     m->life = rand_u64() >> 15 | 1; /* 49 bits: 7 bytes in a cursor */
     history_pool_init(&m->histories, s);
-    map_init(&m->keys);
+    map_init(&m->keys, id_of);
     list_init(&m->keys_by_age);
     m->rosters = (struct rosters){.wheel = &s->wheel, .changed = home_presence_changed,
         .data_bytes_max = (size_t)PRESENCE_BYTES_MAX / (size_t)s->hub->n_workers};
@@ -71,7 +77,7 @@ void *memory_create(struct shard *s)
 static void forget_key(struct memory *m, struct known *k)
 {
     list_remove(&k->by_age);
-    map_remove(&m->keys, (hb_str){k->id, k->n_id});
+    map_remove(&m->keys, id_of(k));
     free(k);
 }
 
@@ -137,10 +143,10 @@ static void remember(struct room *r, const hb_message *message, const hb_key *ke
         .pos = message->pos, .ts = message->ts, .n_id = (uint32_t)id.n};
     memcpy(k->id, id.p, id.n);
     buf_finish(&id);
-    struct known *old = map_get(&m->keys, (hb_str){k->id, k->n_id});
+    struct known *old = map_get(&m->keys, id_of(k));
     if (old)
         forget_key(m, old);
-    map_put(&m->keys, (hb_str){k->id, k->n_id}, k);
+    map_put(&m->keys, k);
     list_push_back(&m->keys_by_age, &k->by_age);
 }
 

@@ -32,25 +32,27 @@ struct roster {
     struct list order;      /* struct person, as they came */
 };
 
+static hb_str user_of(const void *person)
+{
+    const struct person *p = person;
+    return (hb_str){p->user, p->n_user};
+}
+
+static hb_str id_of(const void *seat)
+{
+    const struct seat *s = seat;
+    return (hb_str){s->id, s->n};
+}
+
 struct roster *roster_create(struct rosters *all, hb_room *room)
 {
     struct roster *r = mem_zalloc(sizeof(*r));
     r->all = all;
     r->room = room;
-    map_init(&r->people);
-    map_init(&r->seats);
+    map_init(&r->people, user_of);
+    map_init(&r->seats, id_of);
     list_init(&r->order);
     return r;
-}
-
-static hb_str user_of(const struct person *p)
-{
-    return (hb_str){p->user, p->n_user};
-}
-
-static hb_str id_of(const struct seat *seat)
-{
-    return (hb_str){seat->id, seat->n};
 }
 
 static void drop_data(struct person *p)
@@ -71,11 +73,11 @@ static void free_person(struct person *p)
 void roster_destroy(struct roster *r)
 {
     size_t pos = 0;
-    struct map_entry *e;
+    struct seat *seat;
     if (!r)
         return;
-    while ((e = map_next(&r->seats, &pos)))
-        free(e->value);
+    while ((seat = map_next(&r->seats, &pos)))
+        free(seat);
     map_finish(&r->seats);
     map_finish(&r->people);
     list_for_each_safe(item, &r->order)
@@ -117,7 +119,7 @@ static struct person *add_person(struct roster *r, hb_str user)
     p->n_user = (uint32_t)user.n;
     memcpy(p->user, user.p, user.n);
     timer_init(&p->leaving, on_grace_over);
-    map_put(&r->people, user_of(p), p);
+    map_put(&r->people, p);
     list_push_back(&r->order, &p->in_order);
     return p;
 }
@@ -128,7 +130,7 @@ static void add_seat(struct roster *r, struct person *p, hb_str session)
     seat->person = p;
     seat->n = (uint32_t)session.n;
     memcpy(seat->id, session.p, session.n);
-    map_put(&r->seats, id_of(seat), seat);
+    map_put(&r->seats, seat);
     p->n_seats++;
     p->until_ms = 0;
     timer_cancel(r->all->wheel, &p->leaving);

@@ -16,7 +16,13 @@ struct rights {
     char lines[];
 };
 
-static _Thread_local struct map shared;
+static hb_str lines_of(const void *rights)
+{
+    const struct rights *r = rights;
+    return (hb_str){r->lines, r->n};
+}
+
+static _Thread_local struct map shared = MAP_INIT(lines_of);
 
 static void add_patterns(hb_str list, enum rights_kind kind, struct buf *lines)
 {
@@ -51,7 +57,7 @@ struct rights *rights_create(hb_str claim)
         r->refs = 0;
         r->n = (uint32_t)lines.n;
         memcpy(r->lines, lines.p, lines.n);
-        map_put(&shared, (hb_str){r->lines, r->n}, r);
+        map_put(&shared, r);
     }
     r->refs++;
     buf_finish(&lines);
@@ -62,7 +68,7 @@ void rights_unref(struct rights *r)
 {
     if (!r || --r->refs > 0)
         return;
-    map_remove(&shared, (hb_str){r->lines, r->n});
+    map_remove(&shared, lines_of(r));
     if (shared.count == 0)
         map_finish(&shared);
     free(r);

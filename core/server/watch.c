@@ -20,6 +20,11 @@ static hb_str key_of(const int *fd)
     return (hb_str){(const char *)fd, sizeof *fd};
 }
 
+static hb_str fd_of(const void *watch)
+{
+    return key_of(&((const struct watch *)watch)->fd);
+}
+
 static void on_writable(h2o_socket_t *sock, const char *err);
 
 static void arm_write(struct watch *v)
@@ -76,7 +81,7 @@ static struct watch *create(struct worker *w, int fd)
     v->worker = w;
     v->sock = h2o_evloop_socket_create(w->context.loop, own, H2O_SOCKET_FLAG_DONT_READ);
     v->sock->data = v;
-    map_put(&w->watches, key_of(&v->fd), v);
+    map_put(&w->watches, v);
     return v;
 }
 
@@ -104,12 +109,17 @@ int watch_set(const hb_ctx *ctx, int fd, int what,
     return 0;
 }
 
+void watch_init(struct worker *w)
+{
+    map_init(&w->watches, fd_of);
+}
+
 void watch_finish(struct worker *w)
 {
     size_t at = 0;
-    struct map_entry *e;
-    while ((e = map_next(&w->watches, &at))) {
-        forget(e->value);
+    struct watch *v;
+    while ((v = map_next(&w->watches, &at))) {
+        forget(v);
         at = 0;
     }
     map_finish(&w->watches);

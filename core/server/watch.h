@@ -6,6 +6,7 @@
 
 int watch_set(const hb_ctx *ctx, int fd, int what,
     void (*ready)(const hb_ctx *ctx, int fd, int what, void *arg), void *arg);
+void watch_init(struct worker *w);
 void watch_finish(struct worker *w);
 
 #endif

@@ -47,7 +47,7 @@ struct worker *worker_create(struct server *s, int index)
     mailbox_init(&w->shard.box, wake, w);
     list_init(&w->conns);
     list_init(&w->resumed);
-    map_init(&w->watches);
+    watch_init(w);
     return w;
 }
 

@@ -25,14 +25,19 @@ struct revoked {
 
 /* --- the list ----------------------------------------------------------------------------------- */
 
+static hb_str name_of(const void *entry)
+{
+    return ((const struct entry *)entry)->name;
+}
+
 static struct revoked *list_of(struct shard *s)
 {
     struct revoked *r = s->registry->revoked;
     if (r)
         return r;
     r = s->registry->revoked = mem_zalloc(sizeof(*r));
-    map_init(&r->ids);
-    map_init(&r->users);
+    map_init(&r->ids, name_of);
+    map_init(&r->users, name_of);
     list_init(&r->by_age);
     return r;
 }
@@ -85,7 +90,7 @@ static void remember(struct revoked *r, const struct revocation *what)
     memcpy(e->bytes, name.p, name.n);
     e->name = (hb_str){e->bytes, name.n};
     list_push_back(&r->by_age, &e->by_age);
-    map_put(is_user ? &r->users : &r->ids, e->name, e);
+    map_put(is_user ? &r->users : &r->ids, e);
 }
 
 static struct entry *find(struct revoked *r, const struct map *in, hb_str name)
