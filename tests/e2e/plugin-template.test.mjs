@@ -8,6 +8,7 @@ import { connect } from './lib/client.mjs';
 import { blocksOf, install } from './lib/installed.mjs';
 import { tokenFor, SECRET } from './lib/jwt.mjs';
 import { root, runHub, shipped, startHub } from './lib/server.mjs';
+import { connect as connectStock, join as joinStock } from './lib/sio.mjs';
 import { until } from './lib/until.mjs';
 
 const manual = readFileSync(join(root, 'plugins/README.md'), 'utf8');
@@ -133,7 +134,7 @@ test('the second plugin of the manual does all that the manual says', async t =>
         'quota: 3\ntally: {every: 20ms}\nnotice: notice.txt\n');
     const notice = join(dropIn, 'notice.txt');
     writeFileSync(notice, 'closed on Mondays');
-    const hub = await startHub(t, { plugins: { drop_in: [dropIn],
+    const hub = await startHub(t, { transports: { websocket: {}, socketio: {} }, plugins: { drop_in: [dropIn],
         load: [{ 'auth-jwt': { secret: SECRET, anonymous: true } }] } });
     const [alice, bob] = [await connect(hub, { token: tokenFor('alice') }), await connect(hub)];
     await bob.join('office');
@@ -163,6 +164,13 @@ test('the second plugin of the manual does all that the manual says', async t =>
         const replies = alice.received.filter(m => m.type === 'reply').slice(-2);
         assert.deepEqual(replies.map(reply => reply.data), [{ bytes: 6 }, undefined]);
         await alice.fails({ type: 'call', event: 'other' }, 'not_found');
+    });
+    await t.test('clients are asked, and their answers come in one list', async t => {
+        const carol = await connectStock(t, hub);
+        await joinStock(carol, 'office');
+        carol.on('vote', (motion, answer) => answer(`${motion}: yes`));
+        assert.deepEqual((await alice.ok({ type: 'call', event: 'vote', data: 'tea' })).data, ['tea: yes']);
+        assert.equal((await bob.next(m => m.event === 'vote')).data, 'tea');
     });
     await t.test('a descriptor is watched', async () => {
         writeFileSync(notice, 'closed on Tuesdays');
