@@ -119,6 +119,18 @@ describe('on one node', () => {
             assert.deepEqual(answers, sockets.map((_, c) => `c${c}: ${i}`).toSorted());
         }
     });
+
+    test('a module that answers by a ticket sends before its ack', async t => {
+        const hub = await start(t);
+        for (const transports of Object.values(WAYS)) {
+            const socket = await connect(t, hub, { transports }), order = [];
+            socket.on('news', n => order.push(n));
+            for (let i = 0; i < 20; i++)
+                socket.emit('tell-first', i, answer => order.push(answer));
+            await until(() => order.length === 40, 'all acks');
+            assert.deepEqual(order, Array.from({ length: 20 }, (_, i) => [i, 'told']).flat());
+        }
+    });
 });
 
 describe('over nodes', { skip: !hasRedis && 'no redis-server' }, () => {

@@ -3,7 +3,8 @@
  * event `question`; `ask-all`, `ask-here`, `ask-hall` and `ask-others` with what all clients of that part answer,
  * those of this node, the members of its room `hall`, all but the one that calls: {"code":…,"answers":[…]}.
  * `put-me-out` ends the part of the application that was called, `put-all-out` for all clients; `tell-all` goes to every client of that
- * part, `tell-hall` to the members of its hall; `tell-room` is published in the hall of the main part.
+ * part, `tell-hall` to the members of its hall; `tell-room` is published in the hall of the main part;
+ * `tell-first` tells the caller before its call is answered.
  */
 #include <hubbub/plugin.h>
 #include <stdio.h>
@@ -86,12 +87,27 @@ static hb_verdict ask(const hb_ctx *ctx, hb_call *ev)
     return HB_LATER;
 }
 
+/* Both go by mail, in order. */
+static hb_verdict tell_first(const hb_ctx *ctx, hb_call *ev)
+{
+    hb_ticket *ticket = ctx->host->later(ctx, ev);
+    const hb_send news = {.size = sizeof(news), .space = ev->space, .event = {"news", 4}, .data = ev->data};
+    const hb_outcome out = {.size = sizeof(out), .data = {"\"told\"", 6}};
+    if (!ticket)
+        return HB_DENY;
+    ctx->host->session_send(ctx, sid_of(ctx, ev->session), &news);
+    ctx->host->complete(ticket, HB_ALLOW, &out);
+    return HB_LATER;
+}
+
 static hb_verdict call(const hb_ctx *ctx, hb_call *ev)
 {
     const hb_str absent = {NULL, 0};
     char buf[160];
     if (is(ev->event, "ask-me"))
         return ask(ctx, ev);
+    if (is(ev->event, "tell-first"))
+        return tell_first(ctx, ev);
     if (ev->event.n > 4 && memcmp(ev->event.p, "ask-", 4) == 0)
         return ask_many(ctx, ev);
     if (is(ev->event, "put-me-out")) {
