@@ -19,6 +19,8 @@ const number = (name, otherwise) => Number(process.env[name]) || otherwise;
 export const ROUNDS = number('BENCH_ROUNDS', 5);
 export const MEMBERS = number('BENCH_MEMBERS', 1000);
 export const CONNECTIONS = number('BENCH_CONNECTIONS', 10_000);
+/** Connections that are there before the memory of others is measured. */
+export const WARM = 500;
 const SECONDS = number('BENCH_SECONDS', 5);
 
 export const ROOMS = [{ match: '*', join: 'anyone', publish: 'anyone', history: { messages: 100, age: '5m' } }];
@@ -131,27 +133,35 @@ export async function settledBytes(pid) {
     return last;
 }
 
-/** A file of tokens, one to each connection, each of its own user. */
-function tokensFile(t) {
+/** A file of tokens, one to each of `n` connections, each of its own user. */
+function tokensFile(t, n, prefix) {
     const folder = mkdtempSync(join(tmpdir(), 'hubbub-bench-'));
     t.after(() => rmSync(folder, { recursive: true }));
     const file = join(folder, 'tokens');
-    writeFileSync(file, Array.from({ length: CONNECTIONS }, (_, i) => tokenFor(`user-${i}`)).join('\n') + '\n');
+    writeFileSync(file, Array.from({ length: n }, (_, i) => tokenFor(`${prefix}-${i}`)).join('\n') + '\n');
     return file;
 }
 
-/** Resident bytes of each of CONNECTIONS idle ones with users of their own, 100 to a room. */
-export async function idleBytes(t, server, what, ...more) {
-    const tokens = tokensFile(t), before = await settledBytes(server.pid);
-    const child = load(['--port', server.port, '--members', CONNECTIONS, '--idle', '--per-room', 100,
-        '--tokens', tokens, ...more]);
+/** Opens `n` connections, which stay: resolves with their process when all have joined. */
+async function openIdle(t, server, n, prefix, more) {
+    const child = load(['--port', server.port, '--members', n, '--idle', '--per-room', 100,
+        '--tokens', tokensFile(t, n, prefix), ...more]);
     child.ended.catch(() => {});
     await until(() => child.output.includes('ready') || child.exitCode !== null, 'all to join', 120_000);
     if (child.exitCode !== null)
         await child.ended;
-    const after = await settledBytes(server.pid);
-    child.stdin.end();
-    await child.ended;
+    return child;
+}
+
+/** Resident bytes of each of CONNECTIONS idle ones with users of their own, 100 to a room, besides
+ *  the first WARM, which stay too: what a server needs once is not counted. */
+export async function idleBytes(t, server, what, ...more) {
+    const warm = await openIdle(t, server, WARM, 'first', more), before = await settledBytes(server.pid);
+    const child = await openIdle(t, server, CONNECTIONS, 'user', more), after = await settledBytes(server.pid);
+    for (const each of [child, warm]) {
+        each.stdin.end();
+        await each.ended;
+    }
     const each = (after - before) / CONNECTIONS;
     console.log(`${CONNECTIONS} idle ${what} with users, 100 to a room: resident `
         + `${(before / 2 ** 20).toFixed(1)} MiB before, ${(after / 2 ** 20).toFixed(1)} MiB with them, `

@@ -4,6 +4,7 @@
 #include "ops.h"
 #include "recover.h"
 #include "space.h"
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,13 +29,17 @@ hb_str place_cursor(const struct place *p)
 
 static void place_add(struct place **list, hb_str room, hb_str cursor, bool granted)
 {
-    struct place *p = malloc(sizeof(*p) + room.n + cursor.n);
+    struct place *p = malloc(offsetof(struct place, text) + room.n + cursor.n);
     if (!p)
         return;
-    *p = (struct place){*list, (uint16_t)cursor.n, (uint16_t)room.n, granted};
+    p->next = *list;
+    p->n_cursor = (uint16_t)cursor.n;
+    p->n_room = (uint16_t)room.n;
+    p->granted = granted;
     if (cursor.n > 0)
         memcpy(p->text, cursor.p, cursor.n);
-    memcpy(p->text + cursor.n, room.p, room.n);
+    if (room.n > 0)
+        memcpy(p->text + cursor.n, room.p, room.n);
     *list = p;
 }
 
@@ -121,14 +126,15 @@ static bool keep(struct conn *c, struct socket *s)
     hb_session_info info = {.size = sizeof(info)};
     const struct place *own = c->sockets.own;
     c->worker->ctx->host->session_info(c->session, &info);
-    struct rest *rest = malloc(sizeof(*rest) + info.user.n);
+    struct rest *rest = malloc(sizeof(*rest) + 1 + info.user.n);
     if (!rest)
         return false;
     *rest = (struct rest){.user = {NULL, info.user.n}};
-    if (own)
-        place_add(&rest->own, place_room(own), place_cursor(own), true);
+    rest->text[0] = '@';
     if (info.user.p)
-        rest->user.p = memcpy(rest->text, info.user.p, info.user.n);
+        rest->user.p = memcpy(rest->text + 1, info.user.p, info.user.n);
+    if (own)
+        place_add(&rest->own, (hb_str){rest->text, 1 + info.user.n}, place_cursor(own), true);
     s->rest = rest;
     return true;
 }

@@ -32,7 +32,7 @@ struct rest {
     uint64_t expires_ms;
     struct place *own;   /* its user's own room; may be NULL */
     hb_str user;         /* absent: anonymous */
-    char text[];
+    char text[];         /* `@`, the user: the name of that room */
 };
 
 struct socket {
@@ -62,7 +62,7 @@ struct sockets {
     struct waiting *waiting;   /* acks that clients owe */
     struct partial *partial;   /* a packet whose attachments are still to come */
     struct entered *entered;   /* namespaces of which the modules don't know yet */
-    struct place *own;         /* its user's own room */
+    struct place *own;         /* its user's own room; without the name */
     uint32_t next_ack;
     uint16_t n_pending, n_sockets, n_waiting;
     uint16_t numbers;          /* socket ids given out */

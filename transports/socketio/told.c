@@ -47,13 +47,21 @@ static void on_bye(struct conn *c, const hb_event *ev)
     }
 }
 
+/* `@`, then its user. */
+static bool is_own(const struct conn *c, hb_str room)
+{
+    hb_session_info info = {.size = sizeof(info)};
+    c->worker->ctx->host->session_info(c->session, &info);
+    return info.user.p && str_same((hb_str){room.p + 1, room.n - 1}, info.user);
+}
+
 /* By the server, or because its namespace is entered again. */
 static void on_joined(struct conn *c, const hb_event *ev)
 {
     struct space_room whose;
     if (ev->room.p[0] == '@') {
-        if (!c->sockets.own && c->worker->options->recovery > 0)
-            place_note(c, &c->sockets.own, ev->room, ev->cursor, true);
+        if (!c->sockets.own && c->worker->options->recovery > 0 && is_own(c, ev->room))
+            place_note(c, &c->sockets.own, (hb_str){NULL, 0}, ev->cursor, true);
         return;
     }
     space_of(c->worker->options, ev->room, &whose);
