@@ -28,9 +28,12 @@ describe('users', () => {
         test(`${way}: rooms, messages, who comes and goes`, async t => {
             const room = `room-${++rooms}`;
             const [alice, bob] = [await as(t, 'alice', { transports: list }), await as(t, 'bob', { transports: list })];
+            const witness = await as(t, 'carol');
+            await join(witness, room);
             await join(alice, room);
+            await receives(witness, 'user-joined', 1); // the news is told, else bob may be in time for it
             const joined = await join(bob, room);
-            assert.equal(joined.members, 2);
+            assert.equal(joined.members, 3);
             await receives(alice, 'user-joined', 1);
             assert.deepEqual(told(alice, 'user-joined'), [{ userId: 'bob', roomId: room }]);
             const sent = await publish(bob, room, { text: 'hi', userId: 'root', ts: 1, n: { deep: [1.5, null] } });
