@@ -80,7 +80,7 @@ static void revoke(struct admin_call *call, const struct body_field *f)
         log_write(LOG_INFO, "admin", "the token jti=%.*s is revoked", (int)shown.n, shown.p);
     buf_finish(&shown);
     later_hold(l, call);
-    cluster_revoke(call->control->hub, what.token_id, what.user, what.issued_before_ms, what.until_ms);
+    cluster_revoke(call->control->hub, &what);
     revoked_add(call->control->hub, &what, call->control->index, on_revoked, l);
 }
 

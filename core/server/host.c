@@ -13,6 +13,7 @@
 #include "session/cluster.h"
 #include "session/net.h"
 #include "session/ask.h"
+#include "session/revoked.h"
 #include "session/send.h"
 #include "session/presence.h"
 #include <stdlib.h>
@@ -222,6 +223,11 @@ static void backend_heard(const hb_ctx *ctx, hb_str bytes)
     cluster_heard(host_shard(ctx), bytes);
 }
 
+static void backend_kept(const hb_ctx *ctx, bool whole)
+{
+    revoked_kept(host_shard(ctx), whole);
+}
+
 static uint32_t backend_node(void)
 {
     return cluster_self(&server.hub);
@@ -240,6 +246,7 @@ static const hb_store store_table = {
     .took = backend_took,
     .heard = backend_heard,
     .node = backend_node,
+    .kept = backend_kept,
 };
 
 const hb_host host_table = {

@@ -55,20 +55,22 @@ uint32_t cluster_self(const struct hub *hub)
 struct cast {
     struct mail mail;
     uint32_t node;
+    bool kept;
+    int64_t until_ms;
     size_t n;
     char bytes[];
 };
 
-static void hand_over(struct shard *s, uint32_t node, hb_str bytes)
-{
-    const struct hub *hub = s->hub;
-    hub->modules[hub->backend].desc->backend->cast(&s->ctx[hub->backend], node, bytes);
-}
-
 static void on_cast(struct mail *mail, void *receiver)
 {
     struct cast *c = container_of(mail, struct cast, mail);
-    hand_over(receiver, c->node, (hb_str){c->bytes, c->n});
+    const struct shard *s = receiver;
+    const hb_backend *backend = s->hub->modules[s->hub->backend].desc->backend;
+    const hb_ctx *ctx = &s->ctx[s->hub->backend];
+    if (c->kept && backend->cast_kept)
+        backend->cast_kept(ctx, (hb_str){c->bytes, c->n}, c->until_ms);
+    else
+        backend->cast(ctx, c->node, (hb_str){c->bytes, c->n});
     free(c);
 }
 
@@ -86,7 +88,7 @@ static char *put_field(char *at, hb_str f)
 }
 
 /* By mail to the first worker, so that it works on any thread and what is told keeps its order. */
-void cluster_cast(struct hub *hub, uint32_t node, enum cluster_kind kind, const hb_str *fields, size_t n)
+static void post(struct hub *hub, struct cast how, enum cluster_kind kind, const hb_str *fields, size_t n)
 {
     size_t size = 1;
     for (size_t i = 0; i < n; i++)
@@ -94,12 +96,24 @@ void cluster_cast(struct hub *hub, uint32_t node, enum cluster_kind kind, const 
     struct cast *c = cluster_is(hub) && size <= CAST_MAX ? mem_try_alloc(sizeof(*c) + size) : NULL;
     if (!c)
         return;
-    *c = (struct cast){.mail = {.deliver = on_cast, .discard = discard_cast}, .node = node, .n = size};
+    *c = how;
+    c->mail = (struct mail){.deliver = on_cast, .discard = discard_cast};
+    c->n = size;
     c->bytes[0] = (char)kind;
     char *at = c->bytes + 1;
     for (size_t i = 0; i < n; i++)
         at = put_field(at, fields[i]);
     shard_post(hub, 0, &c->mail);
+}
+
+void cluster_cast(struct hub *hub, uint32_t node, enum cluster_kind kind, const hb_str *fields, size_t n)
+{
+    post(hub, (struct cast){.node = node}, kind, fields, n);
+}
+
+void cluster_keep(struct hub *hub, enum cluster_kind kind, const hb_str *fields, size_t n, int64_t until_ms)
+{
+    post(hub, (struct cast){.kept = true, .until_ms = until_ms}, kind, fields, n);
 }
 
 /* --- hearing ------------------------------------------------------------------------------------ */

@@ -7,6 +7,8 @@
 
 #include "out/shard.h"
 
+struct revocation;
+
 enum cluster_kind {
     CLUSTER_BEACON,    /* who I am: name, JSON */
     CLUSTER_ORDER,     /* cluster_order */
@@ -28,6 +30,9 @@ typedef void cluster_fn(struct shard *s, const hb_str *fields, size_t n);
 void cluster_on(enum cluster_kind kind, cluster_fn *fn);
 /* To all other nodes (0) or one; any thread. Nothing without a backend that has other nodes. */
 void cluster_cast(struct hub *hub, uint32_t node, enum cluster_kind kind, const hb_str *fields, size_t n);
+/* To all of them for sure, also those that are away now or come later, until then (0: for good): what it
+ * says may be heard again, and late. At most 2048 bytes. */
+void cluster_keep(struct hub *hub, enum cluster_kind kind, const hb_str *fields, size_t n, int64_t until_ms);
 /* hb_store->heard */
 void cluster_heard(struct shard *s, hb_str bytes);
 bool cluster_is(const struct hub *hub);
@@ -42,9 +47,10 @@ void cluster_each(void (*fn)(hb_str json, void *arg), void *arg);
 
 /* What the admin API does to sessions, wherever they are. */
 enum cluster_what { CLUSTER_KICK, CLUSTER_JOIN, CLUSTER_LEAVE };
-/* id or user; to the other nodes. */
+/* id or user; to the other nodes. Who is to be disconnected is found for a minute, on a node that was away
+ * too, if it came before the order. */
 void cluster_order(struct hub *hub, enum cluster_what what, hb_str id, hb_str user, hb_str room);
 cluster_fn cluster_on_order, cluster_on_revoke, cluster_on_send, cluster_on_portion, cluster_on_member;
-void cluster_revoke(struct hub *hub, hb_str token_id, hb_str user, int64_t issued_before_ms, int64_t until_ms);
+void cluster_revoke(struct hub *hub, const struct revocation *what);
 
 #endif

@@ -1,6 +1,7 @@
 /* What an admin ordered on one node, carried out on the others. */
 #include "base/buf.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include "session/cluster.h"
 #include "session/ops.h"
@@ -10,9 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { KICK_KEPT_MS = 60000 };
+
 struct order {
     struct tour tour;
     enum cluster_what what;
+    int64_t before_ms;       /* sessions opened by then are meant */
     hb_str id, user, room;
     char bytes[];
 };
@@ -21,12 +25,17 @@ void cluster_order(struct hub *hub, enum cluster_what what, hb_str id, hb_str us
 {
     char kind = (char)what;
     cluster_cast(hub, 0, CLUSTER_ORDER, (hb_str[]){{&kind, 1}, id, user, room}, 4);
+    if (what != CLUSTER_KICK)
+        return;
+    int64_t now = clock_wall_ms(); /* and what is kept may be heard when some are back already */
+    hb_str before = {(const char *)&now, sizeof(now)};
+    cluster_keep(hub, CLUSTER_ORDER, (hb_str[]){{&kind, 1}, id, user, room, before}, 5, now + KICK_KEPT_MS);
 }
 
 static bool is_meant(const struct session *ss, const struct order *o)
 {
     char id[SESSION_TICKET_MAX];
-    if (ss->state != SESSION_OPEN)
+    if (ss->state != SESSION_OPEN || ss->opened_ts > o->before_ms)
         return false;
     return o->id.p ? str_eq(session_public_id(ss, id), o->id) : ss->user && str_eq(session_user(ss), o->user);
 }
@@ -56,12 +65,16 @@ static void finish(struct tour *t)
 
 void cluster_on_order(struct shard *s, const hb_str *f, size_t n)
 {
-    if (n != 4 || f[0].n != 1 || (unsigned char)f[0].p[0] > CLUSTER_LEAVE || !f[1].p == !f[2].p ||
+    if (n < 4 || n > 5 || (n == 5 && f[4].n != 8) || f[0].n != 1 || (unsigned char)f[0].p[0] > CLUSTER_LEAVE ||
+        !f[1].p == !f[2].p ||
         (f[0].p[0] != CLUSTER_KICK && (!f[3].n || f[3].p[0] == '@' || f[3].n > 128)))
         return;
     struct order *o = mem_zalloc(sizeof(*o) + f[1].n + f[2].n + f[3].n);
     char *at = o->bytes;
     o->what = (enum cluster_what)f[0].p[0];
+    o->before_ms = INT64_MAX;
+    if (n == 5)
+        memcpy(&o->before_ms, f[4].p, 8);
     o->id = str_put(&at, f[1]);
     o->user = str_put(&at, f[2]);
     o->room = str_put(&at, f[3]);
@@ -71,10 +84,12 @@ void cluster_on_order(struct shard *s, const hb_str *f, size_t n)
 
 /* --- revocations ---------------------------------------------------------------------------------- */
 
-void cluster_revoke(struct hub *hub, hb_str token_id, hb_str user, int64_t issued_before_ms, int64_t until_ms)
+/* The same bytes for the same revocation, so that it is kept once. */
+void cluster_revoke(struct hub *hub, const struct revocation *what)
 {
-    hb_str before = {(const char *)&issued_before_ms, 8}, until = {(const char *)&until_ms, 8};
-    cluster_cast(hub, 0, CLUSTER_REVOKE, (hb_str[]){token_id, user, before, until}, 4);
+    int64_t issued_before_ms = what->token_id.p ? 0 : what->issued_before_ms;
+    hb_str before = {(const char *)&issued_before_ms, 8}, until = {(const char *)&what->until_ms, 8};
+    cluster_keep(hub, CLUSTER_REVOKE, (hb_str[]){what->token_id, what->user, before, until}, 4, what->until_ms);
 }
 
 void cluster_on_revoke(struct shard *s, const hb_str *f, size_t n)
@@ -84,5 +99,6 @@ void cluster_on_revoke(struct shard *s, const hb_str *f, size_t n)
     struct revocation what = {.token_id = f[0], .user = f[1]};
     memcpy(&what.issued_before_ms, f[2].p, 8);
     memcpy(&what.until_ms, f[3].p, 8);
-    revoked_add(s->hub, &what, s->index, NULL, NULL);
+    if (what.issued_before_ms >= 0 && what.until_ms >= 0 && !revoked_again(s, &what))
+        revoked_add(s->hub, &what, s->index, NULL, NULL);
 }

@@ -5,14 +5,18 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "session/cluster.h"
 #include "session/registry.h"
 #include "session/tour.h"
 #include <stdlib.h>
 #include <string.h>
 
+enum { TOLD_AT_ONCE = 200, LOOKED_AT_ONCE = 20000, TELLING_MS = 100 };
+
 struct entry {
     struct list by_age;
     bool is_user;
+    unsigned round;          /* of revoked->round, when it was heard last */
     int64_t issued_before_ms, until_ms;
     hb_str name;             /* in `bytes` */
     char bytes[];
@@ -21,6 +25,10 @@ struct entry {
 struct revoked {
     struct map ids, users;   /* name → struct entry */
     struct list by_age;      /* the oldest first */
+    unsigned round;          /* how often all was told that the backend keeps */
+    struct shard *s;
+    struct timer telling;    /* set while `untold` is not all of the list */
+    struct list *untold;     /* from here on: is each of them kept? */
 };
 
 /* --- the list ----------------------------------------------------------------------------------- */
@@ -29,6 +37,8 @@ static hb_str name_of(const void *entry)
 {
     return ((const struct entry *)entry)->name;
 }
+
+static void tell_some(struct timer *t);
 
 static struct revoked *list_of(struct shard *s)
 {
@@ -39,12 +49,17 @@ static struct revoked *list_of(struct shard *s)
     map_init(&r->ids, name_of);
     map_init(&r->users, name_of);
     list_init(&r->by_age);
+    timer_init(&r->telling, tell_some);
+    r->untold = &r->by_age;
+    r->s = s;
     return r;
 }
 
 static void forget(struct revoked *r, struct entry *e)
 {
     map_remove(e->is_user ? &r->users : &r->ids, e->name);
+    if (r->untold == &e->by_age)
+        r->untold = e->by_age.next;
     list_remove(&e->by_age);
     free(e);
 }
@@ -55,6 +70,7 @@ void revoked_destroy(struct revoked *r)
         return;
     while (!list_empty(&r->by_age))
         forget(r, list_entry(r->by_age.next, struct entry, by_age));
+    timer_cancel(&r->s->wheel, &r->telling);
     map_finish(&r->ids);
     map_finish(&r->users);
     free(r);
@@ -70,6 +86,18 @@ static void make_room(struct revoked *r)
     forget(r, oldest);
 }
 
+/* Those that are not the whole of what is known are not what has to be kept. */
+static void mark(const struct revoked *r, struct entry *e, const struct revocation *what)
+{
+    if (what->until_ms == e->until_ms && (!e->is_user || what->issued_before_ms == e->issued_before_ms))
+        e->round = r->round;
+}
+
+static bool is_longer(int64_t until_ms, int64_t than_ms)
+{
+    return than_ms && (!until_ms || until_ms > than_ms);
+}
+
 /* Of two for one name the stricter parts count. */
 static void remember(struct revoked *r, const struct revocation *what)
 {
@@ -79,13 +107,14 @@ static void remember(struct revoked *r, const struct revocation *what)
     if (e) {
         if (what->issued_before_ms > e->issued_before_ms)
             e->issued_before_ms = what->issued_before_ms;
-        if (!what->until_ms || (e->until_ms && what->until_ms > e->until_ms))
+        if (is_longer(what->until_ms, e->until_ms))
             e->until_ms = what->until_ms;
+        mark(r, e, what);
         return;
     }
     make_room(r);
     e = mem_alloc(sizeof(*e) + name.n);
-    *e = (struct entry){.is_user = is_user, .issued_before_ms = what->issued_before_ms,
+    *e = (struct entry){.is_user = is_user, .round = r->round, .issued_before_ms = what->issued_before_ms,
         .until_ms = what->until_ms};
     memcpy(e->bytes, name.p, name.n);
     e->name = (hb_str){e->bytes, name.n};
@@ -119,6 +148,53 @@ hb_verdict revoked_verdict(struct chain *c, hb_verdict verdict)
     c->out.message = HB_STR("this token has been revoked");
     c->out.retry_after_ms = 0;
     return HB_DENY;
+}
+
+bool revoked_again(struct shard *s, const struct revocation *what)
+{
+    struct revoked *r = s->registry->revoked;
+    bool is_user = !what->token_id.p;
+    struct entry *e = r ? map_get(is_user ? &r->users : &r->ids, is_user ? what->user : what->token_id) : NULL;
+    if (!e || is_longer(what->until_ms, e->until_ms) || (is_user && what->issued_before_ms > e->issued_before_ms))
+        return false;
+    mark(r, e, what);
+    return true;
+}
+
+/* --- telling the backend ------------------------------------------------------------------------ */
+
+static void tell(const struct revoked *r, const struct entry *e)
+{
+    struct revocation what = {.issued_before_ms = e->issued_before_ms, .until_ms = e->until_ms};
+    *(e->is_user ? &what.user : &what.token_id) = e->name;
+    cluster_revoke(r->s->hub, &what);
+}
+
+static void tell_some(struct timer *t)
+{
+    struct revoked *r = container_of(t, struct revoked, telling);
+    int64_t now = clock_wall_ms();
+    for (int told = 0, looked = 0; told < TOLD_AT_ONCE && looked < LOOKED_AT_ONCE && r->untold != &r->by_age; looked++) {
+        const struct entry *e = list_entry(r->untold, struct entry, by_age);
+        r->untold = r->untold->next;
+        if (e->round == r->round || (e->until_ms && e->until_ms <= now))
+            continue;
+        tell(r, e);
+        told++;
+    }
+    if (r->untold != &r->by_age)
+        timer_set(&r->s->wheel, t, clock_mono_ms() + TELLING_MS);
+}
+
+void revoked_kept(struct shard *s, bool whole)
+{
+    struct revoked *r = list_of(s);
+    r->round += !whole;
+    r->untold = whole ? r->by_age.next : &r->by_age;
+    if (whole)
+        timer_set(&s->wheel, &r->telling, clock_mono_ms());
+    else
+        timer_cancel(&s->wheel, &r->telling);
 }
 
 /* --- telling the workers ------------------------------------------------------------------------ */

@@ -2,6 +2,8 @@
  * Tokens that were revoked, by their id (jti) or by user and time of issue. Each worker has the whole
  * list and asks it when somebody connects or brings a new token; it is kept to the end of the
  * process (an entry may say how long its tokens live at most), the oldest going first past a bound.
+ * A backend that keeps what is cast (hb_backend->cast_kept) has it too; what that one has lost, the
+ * first worker tells it again.
  */
 #ifndef SESSION_REVOKED_H
 #define SESSION_REVOKED_H
@@ -25,6 +27,11 @@ struct revocation {
  * what a backend calls for what another node revoked. */
 void revoked_add(struct hub *hub, const struct revocation *what, int back,
     void (*done)(size_t closed, void *arg), void *arg);
+
+/* Is it known already? Then there is nothing to do. The first worker. */
+bool revoked_again(struct shard *s, const struct revocation *what);
+/* hb_store->kept: what was not heard between these two calls is told the other nodes again. */
+void revoked_kept(struct shard *s, bool whole);
 
 /* What a connect chain found, with what was revoked taken into account: HB_DENY and the reason in
  * c->out when it is. The session's worker. */

@@ -81,6 +81,11 @@ static void on_cast(const hb_ctx *ctx, uint32_t node, hb_str bytes)
     worker_cast(ctx->local, node, bytes);
 }
 
+static void on_cast_kept(const hb_ctx *ctx, hb_str bytes, int64_t until_ms)
+{
+    kept_cast(ctx->local, bytes, until_ms);
+}
+
 static const hb_backend backend = {
     .size = sizeof(hb_backend),
     .room_open = on_open,
@@ -95,6 +100,7 @@ static const hb_backend backend = {
     .presence_drop = on_absent,
     .presence_list = on_list,
     .cast = on_cast,
+    .cast_kept = on_cast_kept,
 };
 
 /* --- the worker ------------------------------------------------------------------------------------- */
@@ -115,6 +121,7 @@ static void on_pipe_changed(struct pipe *p, bool up)
     w->check_due_ms = 0;
     lost_reconnected(w);
     presence_back(w);
+    kept_want(w);
 }
 
 static void on_tick(const hb_ctx *ctx, hb_timer *t)
@@ -131,8 +138,10 @@ static void on_tick(const hb_ctx *ctx, hb_timer *t)
     if (pipe_is_up(&w->pipe) && now >= w->check_due_ms) {
         w->check_due_ms = now + (uint64_t)worker_options(w)->check_ms;
         check_rooms(w);
+        kept_check(w);
     }
     presence_tick(w, now);
+    kept_tick(w);
     tell_up(w);
     ctx->host->timer_set(ctx, t, TICK_MS);
 }

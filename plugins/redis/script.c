@@ -146,7 +146,7 @@ static const char break_off[] =
     "return head\n";
 
 static const char *const texts[SCRIPT_COUNT] = {publish, read_page, break_off, script_present, script_absent,
-    script_who, script_tick};
+    script_who, script_tick, script_keep, script_kept};
 static char shas[SCRIPT_COUNT][SCRIPT_SHA];
 
 const char *script_text(enum script which)

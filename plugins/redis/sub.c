@@ -114,6 +114,8 @@ static void on_message(struct sub *s, hb_str channel, hb_str payload)
         s->heard_ms = s->w->ctx->host->now_ms();
     else if (channel.n > n + 2 && channel.p[n + 1] == 'c')
         worker_heard(s->w, payload);
+    else if (channel.n > n + 2 && channel.p[n + 1] == 'x')
+        kept_push(s->w, payload);
 }
 
 static void on_reply(struct link *l, const redisReply *reply)
@@ -140,6 +142,7 @@ static void on_greet(struct link *l)
         return;
     link_greet(l, 2, (hb_str[]){HB_STR("SUBSCRIBE"), worker_cast_channel(w, 0, own)});
     link_greet(l, 2, (hb_str[]){HB_STR("SUBSCRIBE"), worker_cast_channel(w, w->store->node(), own)});
+    link_greet(l, 2, (hb_str[]){HB_STR("SUBSCRIBE"), kept_channel(w, own)});
 }
 
 static void subscribe_many(struct sub *s, struct room *const *rooms, int n)
@@ -171,6 +174,7 @@ static void on_up(struct link *l)
         }
     }
     subscribe_many(s, some, n);
+    kept_want(s->w);
 }
 
 static void on_down(struct link *l)

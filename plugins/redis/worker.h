@@ -2,6 +2,7 @@
 #ifndef REDIS_WORKER_H
 #define REDIS_WORKER_H
 
+#include "kept.h"
 #include "pipe.h"
 #include "sub.h"
 #include "table.h"
@@ -25,6 +26,7 @@ struct worker {
     uint64_t renew_due_ms;     /* its lease */
     bool leased, ticking;      /* it had one already; an answer is due */
     bool doubt;                /* does Redis know of all that is present here? */
+    struct kept kept;
 };
 
 enum { TICK_MS = 250, KEY_MAX = 288, ASK_MS = 5000 /* for anything but a publish */ };

@@ -6,6 +6,7 @@
  *
  * Input: records of one byte what, one byte how long, and so many bytes.
  */
+#include "../../plugins/redis/script.h"
 #include "../unit/redis_host.h"
 #include "fuzz.h"
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct room_here {
 static struct redis_node node;
 static struct room_here rooms[ROOMS];
 static int peers[2];           /* of the command connection, of the subscriber; -1: none */
+static bool is_telling;        /* what is kept, from its beginning on */
 static bool is_greeted;        /* greetings are answered as Redis does */
 static struct call {
     hb_done done;
@@ -54,6 +56,12 @@ static void on_presence(hb_room *room, const hb_presence_event *ev)
     HOLDS(ev->kind == HB_PRESENCE_SYNC || (ev->user.p && ev->session.p && ev->count >= 0));
 }
 
+static void on_kept(const hb_ctx *ctx, bool whole)
+{
+    HOLDS(!whole || is_telling);
+    is_telling = !whole;
+}
+
 static void feed(int which, const void *bytes, size_t n)
 {
     if (peers[which] >= 0)
@@ -62,15 +70,17 @@ static void feed(int which, const void *bytes, size_t n)
 
 static void on_connected(struct redis_node *n, int fd, bool pipe)
 {
-    static const char scripts[] = "+PONG\r\n+\r\n+\r\n+\r\n+\r\n+\r\n+\r\n+\r\n";
-    static const char channels[] = "+PONG\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\ny\r\n:2\r\n"
-                                   "*3\r\n$9\r\nsubscribe\r\n$1\r\nz\r\n:3\r\n";
+    char answers[512] = "+PONG\r\n";
+    const char *each = pipe ? "+\r\n" : "*3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n";
+    int count = pipe ? SCRIPT_COUNT : redis_worker == 0 ? 4 : 1;
+    for (int i = 0; i < count; i++)
+        strcat(answers, each);
     int which = pipe ? 0 : 1;
     if (peers[which] >= 0)
         close(peers[which]);
     peers[which] = fd;
     if (is_greeted)
-        feed(which, pipe ? scripts : channels, pipe ? sizeof(scripts) - 1 : sizeof(channels) - 1);
+        feed(which, answers, strlen(answers));
 }
 
 /* --- what is called --------------------------------------------------------------------------------- */
@@ -120,7 +130,7 @@ static void call(hb_str text)
     hb_key key = {.room = HB_STR("a"), .scope = HB_STR("u"), .key = text, .window_ms = 1000};
     if (!text.n || n_calls == CALLS_MAX)
         return;
-    switch (text.p[0] & 7) {
+    switch (text.p[0] & 15) {
     case 0: join(r); break;
     case 1: publish(r, (hb_str){text.p + 1, text.n - 1}); break;
     case 2: read_back(r, (hb_str){text.p + 1, text.n - 1}); break;
@@ -128,7 +138,8 @@ static void call(hb_str text)
     case 4: b->lookup(&node.ctx, r->state, &key, next_call()); break;
     case 5: b->presence_set(&node.ctx, r->state, HB_STR("u"), HB_STR("s"), 1, text, next_call()); break;
     case 6: b->presence_drop(&node.ctx, r->state, HB_STR("u"), HB_STR("s"), 10, next_call()); break;
-    default: b->presence_list(&node.ctx, r->state, 10, next_call()); break;
+    case 7: b->presence_list(&node.ctx, r->state, 10, next_call()); break;
+    default: b->cast_kept(&node.ctx, text, text.n > 2 ? (int64_t)redis_now + text.p[2] : 0); break;
     }
 }
 
@@ -170,10 +181,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     is_greeted = data[0] != '!';
     n_calls = 0;
+    is_telling = false;
+    redis_worker = data[0] == 'k' ? 0 : 1; /* 'k': the first of its node, which asks for what is kept */
     peers[0] = peers[1] = -1;
     redis_seed(1);
     redis_now = 1000000;
-    redis_listener = (struct redis_listener){on_deliver, on_lost, on_presence, NULL, on_connected};
+    redis_listener = (struct redis_listener){
+        .deliver = on_deliver, .lost = on_lost, .presence = on_presence, .kept = on_kept, .connected = on_connected};
     redis_node_start(&node, 1);
     open_rooms();
     redis_turn();

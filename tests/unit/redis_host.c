@@ -19,6 +19,7 @@ struct redis_listener redis_listener;
 uint64_t redis_now;
 size_t redis_texts;
 bool redis_refuses;
+int redis_worker;
 
 /* --- chance and time: the program's own, so that the plugin's are the test's ---------------------- */
 
@@ -120,6 +121,12 @@ static void heard(const hb_ctx *ctx, hb_str bytes)
 {
     if (redis_listener.heard)
         redis_listener.heard(ctx, bytes);
+}
+
+static void kept(const hb_ctx *ctx, bool whole)
+{
+    if (redis_listener.kept)
+        redis_listener.kept(ctx, whole);
 }
 
 static void up(const hb_ctx *ctx, bool is_up)
@@ -313,7 +320,8 @@ static const hb_store store = {.size = sizeof(store),
     .heard = heard,
     .up = up,
     .took = took,
-    .node = node_number};
+    .node = node_number,
+    .kept = kept};
 static const hb_host host = {.size = sizeof(host),
     .store = &store,
     .log = write_log,
@@ -351,7 +359,7 @@ void redis_node_start(struct redis_node *node, uint32_t number)
         .sentinel_password = ""};
     node->shared = (struct shared){.first = &node->options, .n_prefix = 1};
     snprintf(node->shared.place.path, sizeof(node->shared.place.path), "%s", path);
-    node->ctx = (hb_ctx){.host = &host, .self = &node->shared, .options = &node->options};
+    node->ctx = (hb_ctx){.host = &host, .worker = redis_worker, .self = &node->shared, .options = &node->options};
     /* As `local` is known to the host before worker_init returns where a socket is taken. */
     if (hubbub_module.worker_init(&node->ctx, &node->ctx.local) != 0)
         abort();

@@ -31,6 +31,7 @@ struct redis_listener {
     void (*lost)(hb_room *room);
     void (*presence)(hb_room *room, const hb_presence_event *ev);
     void (*heard)(const hb_ctx *ctx, hb_str bytes);
+    void (*kept)(const hb_ctx *ctx, bool whole);
     /* The other end of a new connection of that node, owned; `pipe`: for commands. */
     void (*connected)(struct redis_node *node, int fd, bool pipe);
 };
@@ -38,6 +39,7 @@ extern struct redis_listener redis_listener;
 extern uint64_t redis_now; /* ms */
 extern size_t redis_texts;   /* messages that are held by anybody */
 extern bool redis_refuses; /* new connections are closed at once */
+extern int redis_worker;   /* which one of its node the next to start is: 0, the first, listens to other nodes */
 
 void redis_seed(uint64_t seed);
 /* From 0 to n-1. */

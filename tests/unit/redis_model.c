@@ -32,6 +32,9 @@ struct memory {
     size_t n_streams;
     struct known *keys;
     size_t n_keys;
+    hb_str *kept; /* owned, and so is each */
+    size_t n_kept;
+    uint64_t count; /* of those that were kept; 0: none */
 };
 
 static struct memory live, saved;
@@ -66,6 +69,9 @@ static void forget(struct memory *m)
         free(m->keys[i].name);
         free(m->keys[i].value);
     }
+    for (size_t i = 0; i < m->n_kept; i++)
+        free((void *)(uintptr_t)m->kept[i].p);
+    free(m->kept);
     free(m->keys);
     *m = (struct memory){0};
 }
@@ -82,6 +88,9 @@ static void copy_memory(struct memory *to, const struct memory *from)
             s->entries[k].bytes.p = copy_of(s->entries[k].bytes.p, s->entries[k].bytes.n);
         }
     }
+    to->kept = calloc(to->n_kept + 1, sizeof(*to->kept));
+    for (size_t i = 0; i < to->n_kept; i++)
+        to->kept[i] = (hb_str){copy_of(from->kept[i].p, from->kept[i].n), from->kept[i].n};
     to->keys = calloc(to->n_keys + 1, sizeof(*to->keys));
     for (size_t i = 0; i < to->n_keys; i++) {
         to->keys[i].name = strdup(from->keys[i].name);
@@ -367,6 +376,47 @@ static void run_break(struct model_link *l, const redisReply *c)
     answer_pos(l, to);
 }
 
+/* What is cast and kept, all of it for good. */
+static void run_keep(struct model_link *l, const redisReply *c)
+{
+    static struct text push;
+    for (size_t i = 0; i < live.n_kept; i++)
+        if (live.kept[i].n == word(c, 6).n && memcmp(live.kept[i].p, word(c, 6).p, word(c, 6).n) == 0) {
+            answer(l, ":0\r\n");
+            return;
+        }
+    live.kept = realloc(live.kept, (live.n_kept + 1) * sizeof(*live.kept));
+    live.kept[live.n_kept++] = (hb_str){copy_of(word(c, 6).p, word(c, 6).n), word(c, 6).n};
+    live.count = live.count ? live.count + 1 : redis_now * 1000;
+    push.n = (size_t)sprintf(push.bytes, "%llu ", (unsigned long long)live.count);
+    for (size_t i = 5; i < 7; i++) {
+        memcpy(push.bytes + push.n, word(c, i).p, word(c, i).n);
+        push.n += word(c, i).n;
+    }
+    push_to_all(HB_STR("p:x:new"), (hb_str){push.bytes, push.n}, true);
+    answer(l, ":0\r\n");
+}
+
+static hb_str count_text(char out[static 24])
+{
+    return (hb_str){out, (size_t)sprintf(out, "%llu", (unsigned long long)live.count)};
+}
+
+static void run_kept(struct model_link *l, const redisReply *c)
+{
+    static struct text t;
+    char count[24];
+    size_t from = number(c, 4), n = live.n_kept > from ? live.n_kept - from : 0;
+    if (n > number(c, 5))
+        n = number(c, 5);
+    t.n = (size_t)sprintf(t.bytes, "*%zu\r\n", 2 + n);
+    add(&t, count_text(count));
+    t.n += (size_t)sprintf(t.bytes + t.n, ":%zu\r\n", n);
+    for (size_t i = from; i < from + n; i++)
+        add(&t, live.kept[live.n_kept - 1 - i]);
+    put(l, false, t.bytes, t.n);
+}
+
 static void run_script(struct model_link *l, const redisReply *c)
 {
     hb_str sha = word(c, 1);
@@ -376,6 +426,10 @@ static void run_script(struct model_link *l, const redisReply *c)
         run_read(l, c);
     else if (memcmp(sha.p, script_sha(SCRIPT_BREAK), sha.n) == 0)
         run_break(l, c);
+    else if (memcmp(sha.p, script_sha(SCRIPT_KEEP), sha.n) == 0)
+        run_keep(l, c);
+    else if (memcmp(sha.p, script_sha(SCRIPT_KEPT), sha.n) == 0)
+        run_kept(l, c);
     else
         answer(l, ":1\r\n");
 }
@@ -433,7 +487,10 @@ static void run(struct model_link *l, const redisReply *c)
         run_mget(l, c);
     else if (is(name, "SUBSCRIBE") || is(name, "UNSUBSCRIBE"))
         run_subscribe(l, c, is(name, "SUBSCRIBE"));
-    else if (is(name, "PING"))
+    else if (is(name, "GET")) { /* of what is kept */
+        char count[24];
+        answer_string(l, count_text(count));
+    } else if (is(name, "PING"))
         answer(l, "+PONG\r\n");
     else if (is(name, "SCRIPT"))
         answer(l, "+OK\r\n");

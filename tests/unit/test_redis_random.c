@@ -2,7 +2,8 @@
  * The promise of the redis plugin under random faults: three nodes, members that come, go and come
  * back by their cursors, publishes, and a Redis (redis_model.c) whose answers are late or never
  * come, whose pushes are dropped, doubled and turned round, and whose memory is lost. Afterwards
- * every member has every confirmed message once, in order, or was told of a gap since.
+ * every member has every confirmed message once, in order, or was told of a gap since; and every node
+ * has heard what any of them cast to be kept.
  *
  * REDIS_RANDOM_RUNS   how many seeds for each kind of harm (default 15)
  * REDIS_RANDOM_SEED   only this one
@@ -19,6 +20,7 @@ enum {
     MEMBERS = 8,
     STEPS = 1500,
     PUBLISHES_MAX = 1000,
+    KEPT_MAX = 1000,
     PAGE = 8,
     PAGE_BYTES = 400
 };
@@ -77,7 +79,9 @@ static struct redis_node nodes[NODES];
 static struct home homes[NODES][ROOMS];
 static struct member members[MEMBERS];
 static struct publish publishes[PUBLISHES_MAX];
-static int n_publishes, step;
+static int n_publishes, n_kept, step;
+static unsigned heard[NODES][KEPT_MAX]; /* by which node, in which of its rounds; 0: not */
+static unsigned rounds[NODES];
 static enum harm harm;
 static uint64_t seed;
 
@@ -291,6 +295,40 @@ static void publish(struct home *h)
     redis_unref(m);
 }
 
+/* --- what is kept: what the core does with revocations --------------------------------------------- */
+
+static size_t node_of(const hb_ctx *ctx)
+{
+    return ((uintptr_t)ctx - (uintptr_t)nodes) / sizeof(nodes[0]);
+}
+
+static void cast_kept(size_t node, int number)
+{
+    char text[16];
+    size_t n = (size_t)snprintf(text, sizeof(text), "%d", number);
+    redis_backend()->cast_kept(&nodes[node].ctx, (hb_str){text, n}, 0);
+}
+
+static void on_heard(const hb_ctx *ctx, hb_str bytes)
+{
+    heard[node_of(ctx)][atoi(bytes.p)] = rounds[node_of(ctx)];
+}
+
+static void on_kept(const hb_ctx *ctx, bool whole)
+{
+    size_t node = node_of(ctx);
+    rounds[node] += !whole;
+    for (int k = 0; whole && k < n_kept; k++)
+        if (heard[node][k] && heard[node][k] != rounds[node])
+            cast_kept(node, k);
+}
+
+static void revoke(size_t node)
+{
+    heard[node][n_kept] = rounds[node];
+    cast_kept(node, n_kept++);
+}
+
 /* --- what happens --------------------------------------------------------------------------------- */
 
 static struct model_link *some_link(void)
@@ -393,6 +431,8 @@ static void one_step(void)
         model_write(l);
     else if (what < 83 && n_publishes < PUBLISHES_MAX)
         publish(&homes[redis_random(NODES)][redis_random(ROOMS)]);
+    else if (what < 84 && n_kept < KEPT_MAX)
+        revoke(redis_random(NODES));
     else if (what < 88)
         member_acts(&members[redis_random(MEMBERS)]);
     else if (what < 93)
@@ -501,6 +541,10 @@ static void check(void)
         for (int k = 0; k < n_publishes; k++)
             check_message(&members[i], k);
     }
+    for (int i = 0; i < NODES; i++)
+        for (int k = 0; k < n_kept; k++)
+            if (!heard[i][k])
+                fail("a node has not heard what is kept", i, k);
     for (int k = 0; k < n_publishes; k++)
         if (!publishes[k].answered)
             fail("a publish was never answered", -1, k);
@@ -512,13 +556,15 @@ static void begin(void)
 {
     redis_seed(seed);
     redis_now = 1700000000000;
-    redis_listener = (struct redis_listener){.deliver = on_deliver, .lost = on_lost};
+    redis_listener = (struct redis_listener){.deliver = on_deliver, .lost = on_lost, .heard = on_heard, .kept = on_kept};
     redis_refuses = false;
     model_begin();
     memset(homes, 0, sizeof(homes));
     memset(members, 0, sizeof(members));
-    n_publishes = step = 0;
+    n_publishes = n_kept = step = 0;
+    memset(heard, 0, sizeof(heard));
     for (int i = 0; i < NODES; i++) {
+        rounds[i] = 1;
         redis_node_start(&nodes[i], (uint32_t)i);
         for (int k = 0; k < ROOMS; k++)
             homes[i][k] = (struct home){.node = &nodes[i], .room = k};

@@ -125,6 +125,10 @@ struct hb_backend {
     /* A reload changed the room's bounds: of what it holds and what comes, before the next call about
      * the room. NULL: an open room keeps those that it was opened with. */
     void (*room_keep)(const hb_ctx *ctx, void *state, const hb_keep *keep);
+    /* As `cast` to all nodes, and remembered until `until_ms` (since 1970; 0: for good): each node hears it
+     * too whenever it comes into touch, so that it may be heard again, and late. No more than 2048 bytes;
+     * past a bound (100,000) what ends soonest goes first. store->kept goes with it. NULL: `cast` has to do. */
+    void (*cast_kept)(const hb_ctx *ctx, hb_str bytes, int64_t until_ms);
 };
 
 struct hb_store {
@@ -150,6 +154,9 @@ struct hb_store {
     /* [w] What another node cast; checked by the host. [any] The number of this node. */
     void (*heard)(const hb_ctx *ctx, hb_str bytes);
     uint32_t (*node)(void);
+    /* [w] All that is kept (cast_kept) is told by `heard` from here on; `whole`: it has been. What this
+     * node knows and has not heard in between, the backend has lost: the host casts it again. */
+    void (*kept)(const hb_ctx *ctx, bool whole);
 };
 
 #ifdef __cplusplus
