@@ -100,6 +100,30 @@ bool registry_some(struct shard *s, uint32_t *at, bool (*fn)(struct session *ss,
     return *at >= r->n;
 }
 
+struct sids {
+    hb_sid *items;
+    size_t n;
+};
+
+static void note_sid(struct outbox *out, void *arg)
+{
+    struct sids *all = arg;
+    all->items[all->n++] = container_of(out, struct session, out)->sid;
+}
+
+void registry_each_member(
+    struct shard *s, struct members *room, void (*fn)(struct session *ss, void *arg), void *arg)
+{
+    struct sids all = {mem_alloc(members_count(room) * sizeof(hb_sid) + 1), 0};
+    members_each_outbox(room, note_sid, &all);
+    for (size_t i = 0; i < all.n; i++) {
+        struct session *ss = session_find(s, all.items[i]);
+        if (ss)
+            fn(ss, arg);
+    }
+    free(all.items);
+}
+
 void registry_doom(struct registry *r, hb_sid sid)
 {
     if (r->n_doomed == r->cap_doomed) {

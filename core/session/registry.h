@@ -30,6 +30,10 @@ hb_sid registry_doomed(struct registry *r); /* pops one; 0: none */
  * *at is where to go on then. True: these were the last. `fn` may close, not free. */
 bool registry_some(struct shard *s, uint32_t *at, bool (*fn)(struct session *ss, void *arg), void *arg);
 
+/* Each session that is live in the room, on this worker; `fn` may close them, so that they leave it. */
+void registry_each_member(
+    struct shard *s, struct members *room, void (*fn)(struct session *ss, void *arg), void *arg);
+
 hb_sid ticket_sid(hb_str ticket); /* the session it names, unproven; 0: no ticket */
 uint32_t ticket_node(hb_str ticket); /* the node it names; 0: no ticket */
 

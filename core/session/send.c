@@ -100,36 +100,12 @@ static void tell_each(struct session *ss, void *arg)
     outbox_push(ss->s, &ss->out, r->forms[wire]);
 }
 
-struct sids {
-    hb_sid *items;
-    size_t n;
-};
-
-static void note_sid(struct outbox *out, void *arg)
-{
-    struct sids *all = arg;
-    all->items[all->n++] = container_of(out, struct session, out)->sid;
-}
-
 static void tell_if_member(struct session *ss, void *arg)
 {
     const struct round *r = arg;
     const struct membership *m = session_membership(ss, r->letter->what.room);
     if (m && m->joined)
         tell_each(ss, arg);
-}
-
-/* By number, as who is told may end, and leave the room. */
-static void tell_members(struct shard *s, struct members *members, struct round *r)
-{
-    struct sids all = {mem_alloc(members_count(members) * sizeof(hb_sid) + 1), 0};
-    members_each_outbox(members, note_sid, &all);
-    for (size_t i = 0; i < all.n; i++) {
-        struct session *ss = session_find(s, all.items[i]);
-        if (ss)
-            tell_each(ss, r);
-    }
-    free(all.items);
 }
 
 static void tell_those_meant(struct shard *s, struct round *r)
@@ -139,7 +115,7 @@ static void tell_those_meant(struct shard *s, struct round *r)
     if (!room.p)
         registry_each(s, tell_each, r);
     else if (members && members_all_live(members))
-        tell_members(s, members, r);
+        registry_each_member(s, members, tell_each, r);
     else if (members)
         registry_each(s, tell_if_member, r);
 }
