@@ -40,25 +40,6 @@ static const char *const recoveries[RECOVERY_COUNT] = {
     [RECOVERY_LOST] = "lost",
 };
 
-static const char *const codes[HB_CODE_COUNT] = {
-    [HB_OK] = "ok",
-    [HB_BAD_REQUEST] = "bad_request",
-    [HB_UNKNOWN_TYPE] = "unknown_type",
-    [HB_UNAUTHORIZED] = "unauthorized",
-    [HB_TOKEN_EXPIRED] = "token_expired",
-    [HB_FORBIDDEN] = "forbidden",
-    [HB_NOT_FOUND] = "not_found",
-    [HB_TOO_LARGE] = "too_large",
-    [HB_TOO_MANY_ROOMS] = "too_many_rooms",
-    [HB_ROOM_FULL] = "room_full",
-    [HB_RATE_LIMITED] = "rate_limited",
-    [HB_CONFLICT] = "conflict",
-    [HB_METHOD_NOT_ALLOWED] = "method_not_allowed",
-    [HB_UNSUPPORTED_MEDIA_TYPE] = "unsupported_media_type",
-    [HB_UNAVAILABLE] = "unavailable",
-    [HB_INTERNAL] = "internal",
-};
-
 static const char *const ends[HB_END_COUNT] = {
     [HB_END_CLIENT] = "client",
     [HB_END_ERROR] = "protocol_error",
@@ -103,7 +84,7 @@ static const struct row {
     {METRIC_DROPPED, METRIC_COUNTER, "hubbub_messages_dropped_total",
         "Messages that were not delivered.", "reason", dropped, DROPPED_COUNT},
     {METRIC_ERRORS, METRIC_COUNTER, "hubbub_errors_total",
-        "Errors told to clients.", "code", codes + 1, HB_CODE_COUNT - 1},
+        "Errors told to clients.", "code", hb_code_names + 1, HB_CODE_COUNT - 1},
     {METRIC_AUTH_FAILURES, METRIC_COUNTER, "hubbub_auth_failures_total",
         "Credentials refused.", "reason", auth_failures, AUTH_FAILURE_COUNT},
     {METRIC_RATE_LIMITED, METRIC_COUNTER, "hubbub_rate_limited_total",
@@ -175,11 +156,6 @@ metric_id metrics_core_hook(struct metrics *m, const char *plugin, const char *h
 {
     return add(m, METRIC_HISTOGRAM, "hubbub_hook_seconds", "Time spent in a plugin's hook.",
         LABELS("plugin", plugin, "hook", hook));
-}
-
-const char *metrics_code_name(hb_code code)
-{
-    return codes[code];
 }
 
 const char *metrics_end_name(hb_end why)

@@ -95,8 +95,6 @@ void metrics_core_transport(struct metrics *m, const char *transport,
 /* hubbub_hook_seconds of one plugin and hook. */
 metric_id metrics_core_hook(struct metrics *m, const char *plugin, const char *hook);
 
-/* A protocol error code as it is written ("rate_limited"); HB_OK is "ok". */
-const char *metrics_code_name(hb_code code);
 /* Why a session ended, as the label is written ("slow_consumer"). */
 const char *metrics_end_name(hb_end why);
 

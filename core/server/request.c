@@ -231,7 +231,7 @@ void request_respond(hb_request *req, int status, const hb_header *headers, size
 void request_error_body(struct buf *out, hb_code code, hb_str message)
 {
     buf_lit(out, "{\"error\":{\"code\":");
-    buf_json_str(out, str_of(metrics_code_name(code)));
+    buf_json_str(out, str_of(hb_code_names[code]));
     buf_lit(out, ",\"message\":");
     buf_json_str(out, message.p ? message : HB_STR(""));
     buf_lit(out, "}}");

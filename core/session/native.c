@@ -266,8 +266,8 @@ static void put_bool(struct buf *b, const char *name, int value)
 static void put_error(struct buf *b, const hb_event *ev)
 {
     buf_lit(b, "\"error\":{\"code\":\"");
-    buf_lit(b, metrics_code_name(ev->code));
-    put_str(b, "\",\"message\":", ev->text.p ? ev->text : str_of(metrics_code_name(ev->code)));
+    buf_lit(b, hb_code_names[ev->code]);
+    put_str(b, "\",\"message\":", ev->text.p ? ev->text : str_of(hb_code_names[ev->code]));
     put_int(b, ",\"retry_after\":", ev->retry_after_ms > 0 ? ev->retry_after_ms : -1);
     if (ev->same_key)
         buf_lit(b, ",\"retry\":\"same key\"");

@@ -45,7 +45,7 @@ static void on_published(struct home_req *req)
     p->result.unknown = req->unknown;
     p->result.ts = req->ts;
     if (!p->done && req->code != HB_OK) /* a plugin's: nobody else would hear of it */
-        log_write(LOG_WARN, "unpublished", "a message of a plugin was not published: %s", metrics_code_name(req->code));
+        log_write(LOG_WARN, "unpublished", "a message of a plugin was not published: %s", hb_code_names[req->code]);
     if (req->code == HB_OK && (req->duplicate || req->message->cursor.p))
         cursor_write_one(req->room, req->pos, p->result.cursor, sizeof(p->result.cursor));
     if (!p->done || !req->at) {

@@ -129,7 +129,7 @@ static void set_expiry(struct session *ss)
 /* What a module says: past the year 9999 is never, before 1970 has been. */
 static int64_t expiry_of(const hb_outcome *who)
 {
-    if (who->expires_at > 253402300799)
+    if (who->expires_at > HB_SECONDS_MAX)
         return 0;
     return who->expires_at < 0 ? 1 : who->expires_at;
 }

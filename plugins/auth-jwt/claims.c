@@ -1,10 +1,8 @@
 #include "claims.h"
+#include <hubbub/plugin.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The year 9999: past it a time is a mistake, such as milliseconds. */
-#define SECONDS_MAX 253402300799.0
 
 hb_str claims_text(const json_t *value)
 {
@@ -25,7 +23,7 @@ static bool read_time(const json_t *payload, const char *name, int64_t *out_ms)
     if (!value)
         return true;
     double seconds = json_is_number(value) ? json_number_value(value) : -1;
-    if (!(seconds >= 0 && seconds <= SECONDS_MAX))
+    if (!(seconds >= 0 && seconds <= (double)HB_SECONDS_MAX))
         return false;
     *out_ms = (int64_t)floor(seconds * 1000);
     return true;

@@ -4,25 +4,13 @@
 
 enum { RETRY_AFTER_MAX_MS = 24 * 60 * 60 * 1000 };
 
-static const char *const code_names[HB_CODE_COUNT] = {[HB_BAD_REQUEST] = "bad_request",
-    [HB_UNAUTHORIZED] = "unauthorized",
-    [HB_TOKEN_EXPIRED] = "token_expired",
-    [HB_FORBIDDEN] = "forbidden",
-    [HB_NOT_FOUND] = "not_found",
-    [HB_TOO_LARGE] = "too_large",
-    [HB_ROOM_FULL] = "room_full",
-    [HB_RATE_LIMITED] = "rate_limited",
-    [HB_CONFLICT] = "conflict",
-    [HB_UNAVAILABLE] = "unavailable",
-    [HB_INTERNAL] = "internal"};
-
 /* What the protocol has no code for is "forbidden". */
 static hb_code read_code(hb_str value)
 {
     char name[32];
     hb_str s = peek_string(value, name, sizeof(name));
-    for (int i = 0; s.p && i < HB_CODE_COUNT; i++)
-        if (code_names[i] && strlen(code_names[i]) == s.n && memcmp(code_names[i], s.p, s.n) == 0)
+    for (int i = HB_OK + 1; s.p && i < HB_CODE_COUNT; i++)
+        if (strlen(hb_code_names[i]) == s.n && memcmp(hb_code_names[i], s.p, s.n) == 0)
             return (hb_code)i;
     return s.p ? HB_FORBIDDEN : HB_OK;
 }
@@ -64,7 +52,7 @@ static bool optional_time(hb_str value, int64_t *out)
 {
     if (!value.p || peek_is_null(value))
         return true;
-    return peek_integer(value, out) && *out >= 0 && *out <= 253402300799;
+    return peek_integer(value, out) && *out >= 0 && *out <= HB_SECONDS_MAX;
 }
 
 static bool read_who(hb_str body, struct answer *a)

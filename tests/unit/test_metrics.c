@@ -232,7 +232,9 @@ TEST(core_ids_name_the_series_that_they_say)
 TEST(every_code_and_end_has_a_name)
 {
     for (int i = 0; i < HB_CODE_COUNT; i++)
-        CHECK(metrics_code_name((hb_code)i) != NULL);
+        CHECK(hb_code_names[i] != NULL);
+    CHECK_STR(str_of(hb_code_names[HB_RATE_LIMITED]), "rate_limited");
+    CHECK_STR(str_of(hb_code_names[HB_INTERNAL]), "internal");
     for (int i = 0; i < HB_END_COUNT; i++)
         CHECK(metrics_end_name((hb_end)i) != NULL);
 }

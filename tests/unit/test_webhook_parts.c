@@ -253,6 +253,8 @@ TEST(a_refusal_has_a_code_and_a_sentence)
         HB_FORBIDDEN, NULL);
     check_denied(
         KIND_CALL, 200, "{\"data\":1,\"error\":{\"code\":\"conflict\"}}", HB_CONFLICT, NULL);
+    check_denied(KIND_JOIN, 200, "{\"error\":{\"code\":\"too_many_rooms\"}}", HB_TOO_MANY_ROOMS, NULL);
+    check_denied(KIND_JOIN, 200, "{\"error\":{\"code\":\"ok\"}}", HB_FORBIDDEN, NULL);
     check_denied(KIND_CONNECT, 401, "", HB_UNAUTHORIZED, NULL);
     check_denied(KIND_CONNECT, 401, "<html>", HB_UNAUTHORIZED, NULL);
     check_denied(KIND_PUBLISH, 403, "{\"error\":{\"message\":\"No\"}}", HB_FORBIDDEN, "No");

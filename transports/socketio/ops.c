@@ -110,23 +110,8 @@ void ops_finish(struct conn *c)
 
 void ops_put_error(struct bytes *out, const hb_event *ev)
 {
-    static const char *const codes[HB_CODE_COUNT] = {[HB_OK] = "internal",
-        [HB_BAD_REQUEST] = "bad_request",
-        [HB_UNKNOWN_TYPE] = "unknown_type",
-        [HB_UNAUTHORIZED] = "unauthorized",
-        [HB_TOKEN_EXPIRED] = "token_expired",
-        [HB_FORBIDDEN] = "forbidden",
-        [HB_NOT_FOUND] = "not_found",
-        [HB_TOO_LARGE] = "too_large",
-        [HB_TOO_MANY_ROOMS] = "too_many_rooms",
-        [HB_ROOM_FULL] = "room_full",
-        [HB_RATE_LIMITED] = "rate_limited",
-        [HB_CONFLICT] = "conflict",
-        [HB_METHOD_NOT_ALLOWED] = "method_not_allowed",
-        [HB_UNSUPPORTED_MEDIA_TYPE] = "unsupported_media_type",
-        [HB_UNAVAILABLE] = "unavailable",
-        [HB_INTERNAL] = "internal"};
-    const char *code = codes[ev->code < HB_CODE_COUNT ? ev->code : HB_INTERNAL];
+    bool known = ev->code > HB_OK && ev->code < HB_CODE_COUNT;
+    const char *code = hb_code_names[known ? ev->code : HB_INTERNAL];
     BYTES_LIT(out, "{\"code\":");
     bytes_json_str(out, str_of(code));
     BYTES_LIT(out, ",\"message\":");

@@ -47,6 +47,17 @@ typedef enum hb_code {
     HB_CODE_COUNT
 } hb_code;
 
+/* As the protocol writes them, in their order; HB_OK: "ok". */
+static const char *const hb_code_names[HB_CODE_COUNT] __attribute__((unused)) = {
+    "ok", "bad_request", "unknown_type", "unauthorized", "token_expired",
+    "forbidden", "not_found", "too_large", "too_many_rooms", "room_full",
+    "rate_limited", "conflict", "method_not_allowed", "unsupported_media_type", "unavailable",
+    "internal",
+};
+
+/* The last second of the year 9999: a later time is a mistake, such as milliseconds. */
+#define HB_SECONDS_MAX INT64_C(253402300799)
+
 /* A session, for the length of a callback, on its own worker. To keep one, keep its hb_sid. */
 typedef struct hb_session hb_session;
 /* A session's name across threads and time: worker, slot, generation. 0 names none. Never reused
@@ -90,7 +101,7 @@ typedef struct hb_outcome {
     hb_str user;             /* absent: anonymous. 1 to 128 bytes of UTF-8 without control characters, not
                               * beginning with '@'; any other is denied as HB_INTERNAL and logged */
     hb_str rights;           /* the claim `hubbub` as JSON text: {"join":[…],"publish":[…]}; absent: none */
-    int64_t expires_at;      /* seconds since 1970; 0, and past the year 9999: never */
+    int64_t expires_at;      /* seconds since 1970; 0, and past HB_SECONDS_MAX: never */
     int64_t issued_at;       /* seconds since 1970; 0: unknown */
     hb_str token_id;         /* jti; absent: none */
     /* publish: the data to use instead (JSON text), with NEXT too; call: the reply (JSON text) */
