@@ -49,9 +49,11 @@ void modules_finish(struct modules *m, hb_ctx ctx[static MODULES_MAX])
 
 static void worker_finish_first(const struct modules *m, size_t n, hb_ctx ctx[])
 {
-    while (n-- > 0)
+    while (n-- > 0) {
         if (m->items[n]->m->worker_finish)
             m->items[n]->m->worker_finish(&ctx[n]);
+        ctx[n].local = NULL;
+    }
 }
 
 bool modules_worker_init(const struct modules *m, const hb_host *host, int worker,

@@ -10,13 +10,16 @@
 #include "server/system.h"
 #include "server/worker.h"
 #include "session/edge.h"
+#include "session/note.h"
 
-enum { ASK_MS = 50 };
+enum { ASK_MS = 50, LOOK_MS = 5 };
 
 static struct {
     struct timer timer;
     uint64_t until_ms;
     _Atomic int told; /* workers that have begun */
+    _Atomic int looked; /* workers that have dealt with all that the ends of sessions sent them */
+    bool looking;
 } drain;
 
 static struct wheel *wheel_of(struct server *s)
@@ -32,19 +35,35 @@ static size_t sessions(const struct server *s)
     return n;
 }
 
+static void look(struct worker *w, void *arg)
+{
+    atomic_fetch_add(&drain.looked, 1);
+}
+
+/* What the last sessions left for other nodes is on its way there: no session any more is not enough. */
+static bool all_noted(struct server *s)
+{
+    if (!drain.looking) {
+        drain.looking = true;
+        for (int i = 0; i < s->n_workers; i++)
+            worker_call(s->workers[i], look, NULL);
+        return false;
+    }
+    return atomic_load(&drain.looked) == s->n_workers && note_under_way() == 0;
+}
+
 static void on_ask(struct timer *t)
 {
     struct server *s = &server;
     uint64_t now = clock_mono_ms();
-    bool all_told = atomic_load(&drain.told) == s->n_workers;
-    size_t left = sessions(s);
-    if (all_told && left == 0) {
+    bool all_gone = atomic_load(&drain.told) == s->n_workers && sessions(s) == 0;
+    if (all_gone && all_noted(s)) {
         atomic_store(&s->state, SERVER_STOPPING);
     } else if (now >= drain.until_ms) {
-        log_write(LOG_WARN, "drain", "time is up: %zu sessions are cut off", left);
+        log_write(LOG_WARN, "drain", "time is up: %zu sessions are cut off", sessions(s));
         atomic_store(&s->state, SERVER_STOPPING);
     } else {
-        timer_set(wheel_of(s), t, now + ASK_MS);
+        timer_set(wheel_of(s), t, now + (all_gone ? LOOK_MS : ASK_MS));
     }
 }
 

@@ -14,6 +14,7 @@
 #include "session/net.h"
 #include "session/ask.h"
 #include "session/revoked.h"
+#include "session/note.h"
 #include "session/send.h"
 #include "session/presence.h"
 #include <stdlib.h>
@@ -206,6 +207,9 @@ static const hb_net net_table = {
     .cursor_latest = net_cursor_latest,
     .resume = net_resume,
     .leave = net_leave,
+    .note_max = net_note_max,
+    .note_put = net_note_put,
+    .note_take = net_note_take,
 };
 
 static void backend_up(const hb_ctx *ctx, bool up)

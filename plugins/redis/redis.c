@@ -3,6 +3,7 @@
  * that listens (sub.c), and the rooms whose home it is (room.c). Here: the module, the backend role,
  * and what happens by the clock.
  */
+#include "note.h"
 #include "presence.h"
 #include "resolve.h"
 #include "room.h"
@@ -86,6 +87,16 @@ static void on_cast_kept(const hb_ctx *ctx, hb_str bytes, int64_t until_ms)
     kept_cast(ctx->local, bytes, until_ms);
 }
 
+static void on_note_put(const hb_ctx *ctx, hb_str name, hb_str bytes, int64_t ttl_ms, hb_done *done)
+{
+    note_put(ctx->local, name, bytes, ttl_ms, done);
+}
+
+static void on_note_take(const hb_ctx *ctx, hb_str name, hb_done *done)
+{
+    note_take(ctx->local, name, done);
+}
+
 static const hb_backend backend = {
     .size = sizeof(hb_backend),
     .room_open = on_open,
@@ -101,6 +112,8 @@ static const hb_backend backend = {
     .presence_list = on_list,
     .cast = on_cast,
     .cast_kept = on_cast_kept,
+    .note_put = on_note_put,
+    .note_take = on_note_take,
 };
 
 /* --- the worker ------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { connect } from './lib/client.mjs';
+import { enter } from './lib/engine.mjs';
 import { hasRedis, startCluster, startRedis, startSentinel } from './lib/redis.mjs';
 import { root } from './lib/server.mjs';
 import { until } from './lib/until.mjs';
@@ -55,6 +56,7 @@ describe('logins', { skip: !hasRedis && 'no redis-server' }, () => {
         const url = `redis://hubbub:secret@127.0.0.1:${redis.port}`;
         const hubs = await startCluster(t, redis, 2, {
             urls: [url, url], options: { prefix: 'myapp', lease: '1s' }, plugins: [{ presence: {} }],
+            transports: { websocket: {}, socketio: {} },
             rooms: [{ match: 'plain', join: 'anyone', publish: 'members' }, { match: '*', join: 'anyone',
                 publish: 'members', presence: true, history: { messages: 5, age: '1h' } }],
         });
@@ -69,6 +71,11 @@ describe('logins', { skip: !hasRedis && 'no redis-server' }, () => {
         await hubs[1].admin('/api/v1/broadcast', { method: 'POST', body: { event: 'all', data: 1 } });
         await alice.next(m => m.event === 'all');
         assert.equal((await hubs[0].admin('/api/v1/rooms/r')).status, 200);
+        const cut = await enter(hubs[0]);
+        cut.connection.close();
+        await until(async () => await redis.command('EXISTS', `myapp:m:socketio:${cut.pid}`) === ':1', 'a note');
+        const back = await enter(hubs[1], { pid: cut.pid });
+        assert.equal(back.pid, cut.pid);
         await bob.leave('r');
         await hubs[1].kill(); // the other removes what it held
         await until(async () => (await hubs[0].admin('/api/v1/nodes')).json.items.length === 1, 'it to be gone');

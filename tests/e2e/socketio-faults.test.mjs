@@ -165,9 +165,10 @@ describe('killed between the store and the ack', { skip: !hasRedis && 'no redis-
                     if (goesOn === 'stays away' && key) { // for the message without a key there is a node again
                         await node.start();
                         target.port = node.port;
-                        const connects = () => writer.states.filter(state => state === 'connect').length, before = connects();
+                        const ups = () => writer.states.filter(state => state === 'connect' || state === 'recovered').length;
+                        const before = ups();
                         relay.cut();
-                        await until(() => connects() > before, 'the way back');
+                        await until(() => ups() > before, 'the way back');
                     }
                     await settled(writer);
                 }

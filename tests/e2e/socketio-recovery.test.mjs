@@ -345,6 +345,22 @@ describe('a connection that broke', () => {
         last.close();
     });
 
+    test('over polling the end comes by itself: with messages the client would keep them, and show them twice', async t => {
+        const engine = engineOf(hub, '/socket.io/'), room = newRoom(), native = await connectNative(hub);
+        const { sid } = await engine.open(), payloads = [];
+        await engine.post(sid, '40');
+        const { sid: id } = JSON.parse((await engine.poll(sid)).text.slice(2));
+        await engine.post(sid, `421["join-room","${room}"]`);
+        assert.match((await engine.poll(sid)).text, /^431\[\{"ok":true/);
+        await native.publish(room, { text: 1 });
+        assert.equal((await hub.admin(`/api/v1/sessions/${id}`, { method: 'DELETE', body: {} })).status, 200);
+        do
+            payloads.push((await engine.poll(sid)).text);
+        while (!/(^|\x1e)1$/.test(payloads.at(-1)));
+        assert.match(payloads[0], /^42\["message",.*"text":1/);
+        assert.equal(payloads.at(-1), '1');
+    });
+
     test('a pid that is none is as good as none', async t => {
         const engine = engineOf(hub, '/socket.io/');
         for (const pid of ['', 'short', 'A'.repeat(20), '_'.repeat(20), '%'.repeat(20), 'x'.repeat(5000), 7, null, {}]) {

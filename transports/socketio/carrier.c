@@ -2,8 +2,6 @@
 #include "engine.h"
 #include <stdlib.h>
 
-static const hb_str absent = {NULL, 0};
-
 static const hb_net *net_of(const struct conn *c)
 {
     return c->worker->net;
@@ -133,7 +131,7 @@ static void attach(struct conn *c)
 static void switch_over(struct conn *c)
 {
     struct bytes frames = BYTES_INIT;
-    hb_str waiting = polling_take(c, SIZE_MAX, absent);
+    hb_str waiting = polling_take(c, SIZE_MAX);
     if (waiting.p)
         to_frames(waiting, &frames);
     bool lost = frames.failed || net_of(c)->out_failed(c->worker->out);
@@ -158,7 +156,7 @@ static void switch_over(struct conn *c)
 static void last_words(struct conn *c)
 {
     struct bytes frames = BYTES_INIT;
-    hb_str waiting = polling_take(c, SIZE_MAX, absent);
+    hb_str waiting = polling_take(c, SIZE_MAX);
     if (waiting.p)
         to_frames(waiting, &frames);
     if (frames.n > 0 && !frames.failed && !net_of(c)->out_failed(c->worker->out))

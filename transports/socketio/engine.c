@@ -200,7 +200,7 @@ static void client_closes(struct conn *c)
 void engine_close(const hb_ctx *ctx, void *conn, int close_code, hb_str reason)
 {
     struct conn *c = conn;
-    bool fetched = polling_waits(c);
+    bool polled = polling_waits(c);
     (void)ctx;
     engine_hold(c);
     sockets_ended(c); /* its client may be back before its last words are fetched */
@@ -210,11 +210,14 @@ void engine_close(const hb_ctx *ctx, void *conn, int close_code, hb_str reason)
     push_close(c, frame_close_code_valid((unsigned)close_code) ? (unsigned)close_code : CLOSE_NONE,
         reason);
     memset(c->at, 0, sizeof(c->at));
-    polling_abandon(c, fetched ? polling_take(c, SIZE_MAX, HB_STR("1")) : absent);
+    hb_str waiting = polled ? polling_take(c, SIZE_MAX) : absent;
+    /* Not both at once: the client deals with messages a moment later than with the end, keeps them until
+     * it is connected again, and would show them twice. */
+    polling_abandon(c, waiting.p ? waiting : HB_STR("1"));
     if (c->link)
         arm(c);
     else /* not within the host's own closing */
-        engine_timer(c, TIMER_END, fetched ? 0 : LAST_WORDS_MS);
+        engine_timer(c, TIMER_END, polled && !waiting.p ? 0 : LAST_WORDS_MS);
     engine_release(c);
 }
 

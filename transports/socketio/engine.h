@@ -107,9 +107,9 @@ void polling_end(struct conn *c, hb_str packets); /* answer it, if there is one 
 void polling_refuse(struct conn *c); /* the same, by 400: there are no polls any more */
 /* Answer all that is open. */
 void polling_abandon(struct conn *c, hb_str packets);
-/* What waits for the client, and `last` behind it; absent when there is neither. Borrowed until the
- * next time; polling_trim gives long memory back. */
-hb_str polling_take(struct conn *c, size_t max_bytes, hb_str last);
+/* What waits for the client; absent when there is nothing. Borrowed until the next time; polling_trim
+ * gives long memory back. */
+hb_str polling_take(struct conn *c, size_t max_bytes);
 void polling_trim(struct worker *w);
 void polling_read_on(struct conn *c);
 

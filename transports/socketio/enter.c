@@ -418,7 +418,7 @@ static void begin(struct conn *c)
         start_afresh(c);
 }
 
-bool enter_found(const hb_ctx *ctx, hb_sid sid, uint32_t number, struct socket *found)
+bool enter_found(const hb_ctx *ctx, hb_sid sid, uint32_t number, struct socket *found, bool later)
 {
     struct conn *c = engine_find(ctx, sid);
     struct entering *e = c ? c->sockets.entering : NULL;
@@ -427,7 +427,10 @@ bool enter_found(const hb_ctx *ctx, hb_sid sid, uint32_t number, struct socket *
     e->number = 0;
     e->found = found;
     engine_hold(c);
-    begin(c);
+    if (later)
+        engine_hang_up(c, CLOSE_NONE, HB_END_ERROR); /* its client comes back */
+    else
+        begin(c);
     engine_release(c);
     return true;
 }
@@ -507,16 +510,6 @@ void enter_replied(struct conn *c, const hb_event *ev)
 
 /* ---- the packet ---- */
 
-static struct socket *create_socket(hb_str space)
-{
-    struct socket *s = calloc(1, offsetof(struct socket, space) + space.n); /* at least "/" */
-    if (!s)
-        return NULL;
-    s->n_space = (uint8_t)space.n;
-    memcpy(s->space, space.p, space.n);
-    return s;
-}
-
 static struct entering *create_entering(struct socket *s, hb_str payload)
 {
     struct entering *e = calloc(1, sizeof(*e) + payload.n);
@@ -543,7 +536,7 @@ void enter_begin(struct conn *c, const struct packet *p)
         send_error(c, p->space, HB_STR("Invalid namespace"), NULL);
         return;
     }
-    s = create_socket(p->space);
+    s = socket_create(p->space);
     struct entering *e = s ? create_entering(s, p->data.p ? p->data : HB_STR("{}")) : NULL;
     if (!e) {
         free(s);

@@ -72,16 +72,13 @@ void polling_abandon(struct conn *c, hb_str packets)
     end_post(c);
 }
 
-hb_str polling_take(struct conn *c, size_t max_bytes, hb_str last)
+hb_str polling_take(struct conn *c, size_t max_bytes)
 {
     const hb_net *net = net_of(c);
     hb_out *out = c->worker->out;
     net->out_truncate(out, 0);
     size_t n = net->take(c->session, max_bytes, HB_STR(PAYLOAD_SEPARATOR), out);
-    if (n > 0 && last.n > 0)
-        net->out(out, PAYLOAD_SEPARATOR, 1);
-    net->out(out, last.p, last.n);
-    return n + last.n > 0 ? net->out_view(out) : absent;
+    return n > 0 ? net->out_view(out) : absent;
 }
 
 void polling_trim(struct worker *w)
@@ -107,7 +104,7 @@ void polling_ready(const hb_ctx *ctx, void *conn)
     (void)ctx;
     if (!polling_waits(c) || c->form & FORM_WEBSOCKET)
         return;
-    hb_str waiting = polling_take(c, TAKE_MAX, absent);
+    hb_str waiting = polling_take(c, TAKE_MAX);
     if (waiting.p)
         polling_end(c, waiting);
     polling_trim(c->worker);
@@ -126,14 +123,16 @@ static void park(struct conn *c, hb_request *req)
 
 static void poll(struct conn *c, hb_request *req)
 {
-    hb_str waiting = polling_take(c, c->closing ? SIZE_MAX : TAKE_MAX, c->closing ? HB_STR("1") : absent);
-    if (waiting.p)
+    hb_str waiting = polling_take(c, TAKE_MAX);
+    if (waiting.p) {
         polling_answer(net_of(c), req, waiting);
-    else
-        park(c, req);
-    polling_trim(c->worker);
-    if (c->closing)
+        polling_trim(c->worker);
+    } else if (c->closing) {
+        polling_answer(net_of(c), req, HB_STR("1"));
         engine_end(c, HB_END_CLIENT, false);
+    } else {
+        park(c, req);
+    }
 }
 
 void polling_get(struct conn *c, hb_request *req)

@@ -1,4 +1,5 @@
 #include "recover.h"
+#include "note.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -20,15 +21,24 @@ struct question {
     struct socket *found;
     hb_sid seen;         /* where it was looked for last; 0: nowhere yet */
     int hops;
+    bool later;          /* nobody can say just now */
+    struct question *next;
 };
 
 struct record {
     struct record *chain;           /* in its bucket */
-    struct record *older, *newer;   /* of the stored ones, by time */
+    union {
+        struct {
+            struct record *older, *newer; /* of the stored ones, by time */
+        };
+        struct question *asking;    /* taking: who waits for the note */
+    };
     struct socket *stored;          /* NULL: a connection has it, or is about to take it up */
     int worker;                     /* that one */
     hb_sid sid;
     char pid[SOCKET_PID + 1];
+    bool noted;                     /* stored: and there is a note of it, or may be */
+    bool taking;                    /* its note is asked for */
 };
 
 struct records {
@@ -63,14 +73,11 @@ static int digit_of(char c)
     return at ? (int)(at - digits) : -1;
 }
 
-/* The worker that keeps its entry; -1: no pid of this node. */
+/* The worker that keeps its entry; -1: it is no pid. Other nodes may have more workers than this one. */
 static int keeper_of(const struct worker *w, const char *pid)
 {
     int high = digit_of(pid[0]), low = digit_of(pid[1]);
-    if (high < 0 || low < 0)
-        return -1;
-    int worker = high << 2 | low >> 4;
-    return worker >= 0 && worker < w->ctx->host->workers() ? worker : -1;
+    return high < 0 || low < 0 ? -1 : (high << 2 | low >> 4) % w->ctx->host->workers();
 }
 
 static struct record **bucket(struct records *r, const char *pid)
@@ -98,7 +105,7 @@ struct records *records_create(void)
 
 static void unqueue(struct records *r, struct record *e)
 {
-    if (!e->stored)
+    if (!e->stored || e->taking)
         return;
     *(e->older ? &e->older->newer : &r->oldest) = e->newer;
     *(e->newer ? &e->newer->older : &r->newest) = e->older;
@@ -114,6 +121,11 @@ static void destroy(struct records *r, struct record *e)
     *at = e->chain;
     unqueue(r, e);
     socket_free(e->stored);
+    for (struct question *q = e->taking ? e->asking : NULL, *next; q; q = next) {
+        next = q->next;
+        socket_free(q->found);
+        free(q);
+    }
     free(e);
 }
 
@@ -163,23 +175,16 @@ void records_stop(struct worker *w)
         w->ctx->host->timer_cancel(w->ctx, &w->records->sweep);
 }
 
-static void keep(struct worker *w, struct socket *s)
+/* Into the line of the stored ones. */
+static void queue(struct worker *w, struct record *e)
 {
     struct records *r = w->records;
-    struct record *e = look_up_or_create(r, s->pid);
-    if (!e) {
-        socket_free(s);
-        return;
-    }
-    unqueue(r, e);
-    socket_free(e->stored);
-    e->stored = s;
-    s->rest->expires_ms = w->ctx->host->now_ms() + (uint64_t)w->options->recovery;
+    e->stored->rest->expires_ms = w->ctx->host->now_ms() + (uint64_t)w->options->recovery;
+    e->newer = NULL;
     e->older = r->newest;
     *(r->newest ? &r->newest->newer : &r->oldest) = e;
     r->newest = e;
     r->n_stored++;
-    expire(w);
     if (r->sweeping)
         return;
     r->sweeping = true;
@@ -188,12 +193,74 @@ static void keep(struct worker *w, struct socket *s)
     w->ctx->host->timer_set(w->ctx, &r->sweep, SWEEP_MS);
 }
 
-/* ---- between workers ---- */
-
 static struct worker *here(const hb_ctx *ctx)
 {
     return ctx->local;
 }
+
+/* ---- between nodes ---- */
+
+static void on_noted(const hb_ctx *ctx, const hb_note *note, void *arg)
+{
+    char *pid = arg;
+    struct record *e = ctx->local ? look_up(here(ctx)->records, pid) : NULL;
+    if (e && note->code != HB_OK && !note->unknown)
+        e->noted = false;
+    free(pid);
+}
+
+static char *copy_of(const char *pid)
+{
+    char *copy = malloc(SOCKET_PID + 1);
+    return copy ? memcpy(copy, pid, SOCKET_PID + 1) : NULL;
+}
+
+/* What does not fit into a note is known to this node alone. */
+static void put_note(struct worker *w, struct record *e)
+{
+    struct bytes text = BYTES_INIT;
+    size_t most = w->net->note_max();
+    char *pid = most > 0 ? copy_of(e->pid) : NULL;
+    if (pid)
+        note_write(e->stored, &text);
+    e->noted = pid && !text.failed && text.n <= most;
+    if (e->noted)
+        w->net->note_put(w->ctx, str_of(pid), bytes_view(&text), w->options->recovery, on_noted, pid);
+    else
+        free(pid);
+    bytes_finish(&text);
+}
+
+static void on_taken(const hb_ctx *ctx, const hb_note *note, void *arg);
+
+/* Whoever comes for it, on whatever node, has to take its note first: so of two one gets it, and none
+ * what another had since. More questions wait with the first one. */
+static void take_note(struct worker *w, struct record *e, struct question *q)
+{
+    unqueue(w->records, e);
+    q->next = NULL;
+    e->asking = q;
+    e->taking = true;
+    w->net->note_take(w->ctx, str_of(e->pid), on_taken, e);
+}
+
+static void keep(struct worker *w, struct socket *s)
+{
+    struct records *r = w->records;
+    struct record *e = look_up_or_create(r, s->pid);
+    if (!e || e->taking) { /* taking: no connection has it, so this can't be */
+        socket_free(s);
+        return;
+    }
+    unqueue(r, e);
+    socket_free(e->stored);
+    e->stored = s;
+    queue(w, e);
+    put_note(w, e);
+    expire(w);
+}
+
+/* ---- between workers ---- */
 
 static void post(const hb_ctx *ctx, int worker, void (*fn)(const hb_ctx *ctx, void *arg), void *arg)
 {
@@ -227,7 +294,9 @@ static void on_whereabouts(const hb_ctx *ctx, void *arg)
     struct whereabouts *where = arg;
     struct records *r = here(ctx)->records;
     struct record *e = where->worker >= 0 ? look_up_or_create(r, where->pid) : look_up(r, where->pid);
-    if (e && where->worker < 0) {
+    if (e && e->taking) {
+        /* no connection has it, so this can't be */
+    } else if (e && where->worker < 0) {
         destroy(r, e);
     } else if (e) {
         unqueue(r, e);
@@ -270,7 +339,7 @@ void recover_leave(struct worker *w, const char *pid)
 static void on_answer(const hb_ctx *ctx, void *arg)
 {
     struct question *q = arg;
-    if (!enter_found(ctx, q->sid, q->number, q->found) && q->found)
+    if (!enter_found(ctx, q->sid, q->number, q->found, q->later) && q->found)
         recover_store(here(ctx), q->found);
     free(q);
 }
@@ -299,15 +368,73 @@ static void hand_over(struct worker *w, struct record *e, struct question *q)
     e->sid = q->sid;
 }
 
+/* What is known here of a socket that nobody has: its note may be with another node, or know better. */
+static bool needs_note(const struct worker *w, const struct record *e)
+{
+    return e->stored ? e->noted : !e->sid && w->net->note_max() > 0;
+}
+
+/* What the note says takes the place of what is known here. Without one another node has taken it; but
+ * where none was put, or nobody can say, it stays. */
+static void settle(struct worker *w, struct record *e, const hb_note *note)
+{
+    struct socket *s = note->code == HB_OK ? note_read(note->bytes, e->pid) : NULL;
+    bool stays = note->code == HB_UNAVAILABLE || (note->code == HB_NOT_FOUND && !e->noted);
+    e->taking = false;
+    if (!stays) {
+        socket_free(e->stored);
+        e->stored = s;
+        e->noted = false;
+    }
+    if (e->stored)
+        queue(w, e);
+}
+
+static void on_taken(const hb_ctx *ctx, const hb_note *note, void *arg)
+{
+    struct record *e = arg;
+    struct worker *w = here(ctx);
+    if (!w) /* it ended, and its records with it */
+        return;
+    struct question *q = e->asking;
+    bool later = note->code == HB_UNAVAILABLE;
+    settle(w, e, note);
+    bool found = e->stored && !later;
+    if (!e->stored)
+        destroy(w->records, e);
+    for (struct question *next; q; q = next) {
+        next = q->next;
+        q->later = later;
+        if (found)
+            on_question(ctx, q);
+        else
+            post(ctx, q->worker, on_answer, q);
+    }
+}
+
 /* On the keeper's. */
 static void on_question(const hb_ctx *ctx, void *arg)
 {
     struct question *q = arg;
     struct worker *w = here(ctx);
     expire(w);
-    struct record *e = q->found ? look_up_or_create(w->records, q->pid) : look_up(w->records, q->pid);
+    struct record *e = look_up_or_create(w->records, q->pid);
+    if (e && e->taking) {
+        struct question **last = &e->asking;
+        while (*last)
+            last = &(*last)->next;
+        q->next = NULL;
+        *last = q;
+        return;
+    }
+    if (e && !q->found && needs_note(w, e)) {
+        take_note(w, e, q);
+        return;
+    }
     if (e && (q->found || e->stored)) {
         hand_over(w, e, q);
+    } else if (e && !e->sid) {
+        destroy(w->records, e);
     } else if (e && e->sid != q->seen && e->sid != q->sid && q->hops++ < HOPS_MAX) {
         q->seen = e->sid;
         post(ctx, e->worker, on_give_up, q);

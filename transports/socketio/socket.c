@@ -27,11 +27,11 @@ hb_str place_cursor(const struct place *p)
     return (hb_str){p->text, p->n_cursor};
 }
 
-static void place_add(struct place **list, hb_str room, hb_str cursor, bool granted)
+bool place_add(struct place **list, hb_str room, hb_str cursor, bool granted)
 {
     struct place *p = malloc(offsetof(struct place, text) + room.n + cursor.n);
     if (!p)
-        return;
+        return false;
     p->next = *list;
     p->n_cursor = (uint16_t)cursor.n;
     p->n_room = (uint16_t)room.n;
@@ -41,6 +41,7 @@ static void place_add(struct place **list, hb_str room, hb_str cursor, bool gran
     if (room.n > 0)
         memcpy(p->text + cursor.n, room.p, room.n);
     *list = p;
+    return true;
 }
 
 void place_note(struct conn *c, struct place **list, hb_str room, hb_str cursor, bool granted)
@@ -85,6 +86,16 @@ struct socket *socket_find(struct conn *c, hb_str space)
     return NULL;
 }
 
+struct socket *socket_create(hb_str space)
+{
+    struct socket *s = calloc(1, offsetof(struct socket, space) + space.n); /* at least "/" */
+    if (!s)
+        return NULL;
+    s->n_space = (uint8_t)space.n;
+    memcpy(s->space, space.p, space.n);
+    return s;
+}
+
 void socket_free(struct socket *s)
 {
     if (!s)
@@ -120,23 +131,28 @@ bool sockets_full(const struct conn *c)
     return c->sockets.n_pending >= OPS_UNDER_WAY;
 }
 
-/* What a socket needs to be taken up again, beside itself. False: memory is out. */
+bool socket_keep(struct socket *s, hb_str user, hb_str own)
+{
+    struct rest *rest = malloc(sizeof(*rest) + 1 + user.n);
+    if (!rest)
+        return false;
+    *rest = (struct rest){.user = {NULL, user.n}};
+    rest->text[0] = '@';
+    if (user.p)
+        rest->user.p = memcpy(rest->text + 1, user.p, user.n);
+    if (own.p && !place_add(&rest->own, (hb_str){rest->text, 1 + user.n}, own, true)) {
+        free(rest);
+        return false;
+    }
+    s->rest = rest;
+    return true;
+}
+
 static bool keep(struct conn *c, struct socket *s)
 {
     hb_session_info info = {.size = sizeof(info)};
-    const struct place *own = c->sockets.own;
     c->worker->ctx->host->session_info(c->session, &info);
-    struct rest *rest = malloc(sizeof(*rest) + 1 + info.user.n);
-    if (!rest)
-        return false;
-    *rest = (struct rest){.user = {NULL, info.user.n}};
-    rest->text[0] = '@';
-    if (info.user.p)
-        rest->user.p = memcpy(rest->text + 1, info.user.p, info.user.n);
-    if (own)
-        place_add(&rest->own, (hb_str){rest->text, 1 + info.user.n}, place_cursor(own), true);
-    s->rest = rest;
-    return true;
+    return socket_keep(s, info.user, c->sockets.own ? place_cursor(c->sockets.own) : (hb_str){NULL, 0});
 }
 
 struct socket *socket_steal(const hb_ctx *ctx, hb_sid sid, const char *pid)

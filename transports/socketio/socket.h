@@ -83,7 +83,12 @@ bool sockets_full(const struct conn *c);
 void sockets_ended(struct conn *c);
 void sockets_finish(struct conn *c);
 
+/* A new one in no namespace's list; NULL: memory is out. */
+struct socket *socket_create(hb_str space);
 void socket_free(struct socket *s);
+/* What is kept of it besides; `own`: where its user's own room goes on, absent: it is not in it. False:
+ * memory is out. */
+bool socket_keep(struct socket *s, hb_str user, hb_str own);
 
 /* hb_transport.event */
 bool socket_event(const hb_ctx *ctx, void *conn, const hb_event *ev);
@@ -93,8 +98,9 @@ void enter_begin(struct conn *c, const struct packet *p);
 void enter_replied(struct conn *c, const hb_event *ev);
 void enter_joined(struct conn *c, const hb_event *ev);
 void enter_abandon(struct conn *c);
-/* What recover_ask was asked for; takes `found` (NULL: nothing). False: nobody asks any more. */
-bool enter_found(const hb_ctx *ctx, hb_sid sid, uint32_t number, struct socket *found);
+/* What recover_ask was asked for; takes `found` (NULL: nothing, or, `later`, nobody can say just now).
+ * False: nobody asks any more. */
+bool enter_found(const hb_ctx *ctx, hb_sid sid, uint32_t number, struct socket *found, bool later);
 
 /* entered.c: the modules are to be told; tell them now; nobody is to be told any more. */
 void entered_note(struct conn *c, const struct socket *s, hb_str data);
@@ -110,6 +116,8 @@ void socket_auth_op(struct conn *c, hb_op *op);
 void socket_leave_rooms(struct conn *c, struct socket *s);
 /* A room was joined: its place, with the cursor where that is of use. */
 void place_note(struct conn *c, struct place **list, hb_str room, hb_str cursor, bool granted);
+/* False: memory is out. */
+bool place_add(struct place **list, hb_str room, hb_str cursor, bool granted);
 void places_free(struct place *list);
 /* NULL: not in that room. */
 struct place **place_find(struct place **list, hb_str room);

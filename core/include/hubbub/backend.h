@@ -70,7 +70,11 @@ typedef struct hb_result {
     const hb_present *present; /* presence_list: who came first stands first, borrowed likewise */
     size_t n_present;
     int64_t count;     /* presence_list: all that there are */
+    hb_str note;       /* note_take: its bytes, borrowed likewise */
 } hb_result;
+
+/* The longest note, and the longest name of one. */
+enum { HB_NOTE_MAX = 65536, HB_NOTE_NAME_MAX = 128 };
 
 typedef struct hb_done {
     void (*fn)(struct hb_done *done, const hb_result *result);
@@ -129,6 +133,16 @@ struct hb_backend {
      * too whenever it comes into touch, so that it may be heard again, and late. No more than 2048 bytes;
      * past a bound (100,000) what ends soonest goes first. store->kept goes with it. NULL: `cast` has to do. */
     void (*cast_kept)(const hb_ctx *ctx, hb_str bytes, int64_t until_ms);
+    /*
+     * Notes: named bytes that all nodes see, for ttl_ms or until the first of them takes it: who takes
+     * it has it alone. A backend without these two keeps none. Any worker. What one worker asks about one
+     * name is done and completed in that order, within seconds, and never tried again: a note that was
+     * taken must not come back.
+     */
+    /* In place of what stands under that name. HB_OK; HB_UNAVAILABLE, maybe `unknown`. */
+    void (*note_put)(const hb_ctx *ctx, hb_str name, hb_str bytes, int64_t ttl_ms, hb_done *done);
+    /* HB_OK with `note`, HB_NOT_FOUND; HB_UNAVAILABLE: where it is `unknown` the note may be gone. */
+    void (*note_take)(const hb_ctx *ctx, hb_str name, hb_done *done);
 };
 
 struct hb_store {

@@ -198,6 +198,15 @@ typedef enum hb_limit {
     HB_LIMIT_COUNT
 } hb_limit;
 
+/* What became of a note. */
+typedef struct hb_note {
+    uint32_t size;
+    hb_code code;  /* HB_OK, HB_NOT_FOUND (take), HB_UNAVAILABLE */
+    bool unknown;  /* UNAVAILABLE: it may have happened */
+    hb_str bytes;  /* take, HB_OK: borrowed for the call */
+} hb_note;
+typedef void hb_note_fn(const hb_ctx *ctx, const hb_note *note, void *arg);
+
 struct hb_net {
     uint32_t size;
 
@@ -294,6 +303,14 @@ struct hb_net {
         void (*started)(const hb_ctx *ctx, void *conn, hb_code code, hb_str message));
     /* Within `started`: leave these rooms now, before anything of them was told. */
     void (*leave)(hb_session *session, const hb_str *rooms, size_t n);
+
+    /* Notes: bytes of this transport's own under a name (1 to 64 bytes), kept for all nodes until they
+     * expire or the first of them takes them (hb_backend.note_put). `done` is called once, on this worker,
+     * before or after these return, within seconds, in the order of the calls about one name; when the
+     * worker ends that may be after worker_finish: ctx->local is NULL then. A drain waits for it. */
+    size_t (*note_max)(void); /* how long one may be; 0: this node keeps none, and finds none at once */
+    void (*note_put)(const hb_ctx *ctx, hb_str name, hb_str bytes, int64_t ttl_ms, hb_note_fn *done, void *arg);
+    void (*note_take)(const hb_ctx *ctx, hb_str name, hb_note_fn *done, void *arg);
 };
 
 #ifdef __cplusplus

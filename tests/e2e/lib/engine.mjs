@@ -30,6 +30,14 @@ export function engineOf(hub, path) {
     };
 }
 
+/** A socket of Socket.IO without its client: { sid, pid } of CONNECT's answer, and its connection. */
+export async function enter(hub, payload) {
+    const connection = engineOf(hub, '/socket.io/').socket();
+    await connection.next();
+    connection.send(`40${payload ? JSON.stringify(payload) : ''}`);
+    return { connection, ...JSON.parse((await connection.nextPacket()).slice(2)) };
+}
+
 export class EngineSocket {
     constructor(hub, url, protocols, options) {
         this.queue = [];
