@@ -6,6 +6,7 @@
 #include "room/home.h"
 #include "session/edge.h"
 #include "session/net.h"
+#include "session/survey.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,8 +199,10 @@ struct pipeline *pipeline_start(const char *yaml, const hb_hooks *hooks)
 
 void pipeline_stop(struct pipeline *p)
 {
-    for (int i = 0; i < p->hub.n_workers; i++)
+    for (int i = 0; i < p->hub.n_workers; i++) {
         edge_finish(&p->shards[i]);
+        surveys_destroy(&p->shards[i]);
+    }
     for (int i = 0; i <= p->hub.n_workers; i++)
         mailbox_finish(&p->shards[i].box);
     for (int i = 0; i < p->n_clients; i++)

@@ -20,6 +20,8 @@ uint64_t redis_now;
 size_t redis_texts;
 bool redis_refuses;
 int redis_worker;
+hb_strings redis_sentinels;
+const struct link *redis_connecting;
 
 /* --- chance and time: the program's own, so that the plugin's are the test's ---------------------- */
 
@@ -242,6 +244,7 @@ static void take_other_end(const hb_ctx *ctx, const void *link)
     struct worker *w = ctx->local;
     if (fd < 0)
         abort();
+    redis_connecting = link;
     if (redis_refuses || !redis_listener.connected)
         close(fd);
     else
@@ -354,7 +357,8 @@ void redis_node_start(struct redis_node *node, uint32_t number)
         .positions_ms = 86400000,
         .reply_bytes = 1 << 20,
         .replicas = 1,
-        .sentinel_master = "",
+        .sentinel_master = redis_sentinels.n ? "mymaster" : "",
+        .sentinel_nodes = redis_sentinels,
         .sentinel_user = "",
         .sentinel_password = ""};
     node->shared = (struct shared){.first = &node->options, .n_prefix = 1};

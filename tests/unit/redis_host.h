@@ -41,6 +41,9 @@ extern size_t redis_texts;   /* messages that are held by anybody */
 extern bool redis_refuses; /* new connections are closed at once */
 extern int redis_worker;   /* which one of its node the next to start is: 0, the first, listens to other nodes */
 
+extern hb_strings redis_sentinels; /* which the next to start asks; none: it goes to Redis by itself */
+extern const struct link *redis_connecting; /* in `connected`: whose connection it is */
+
 void redis_seed(uint64_t seed);
 /* From 0 to n-1. */
 uint64_t redis_random(uint64_t n);
