@@ -20,6 +20,7 @@ struct homes;         /* room/home.c */
 struct registry;      /* session/registry.c */
 struct hooks_shard;   /* router/hooks.c */
 struct surveys;       /* session/survey.c */
+struct own_rooms;     /* session/own.c */
 
 enum { WIRES_MAX = 32, MODULES_MAX = 64 };
 
@@ -69,6 +70,8 @@ struct shard {
     struct homes *homes;
     struct registry *registry;
     struct surveys *surveys;  /* made when first used */
+    struct own_rooms *own_rooms; /* likewise */
+    bool backend_away;        /* as it told this worker last */
     struct hooks_shard *hooks;
     void *worker;             /* server/'s */
     _Atomic int in_module;    /* index + 1 of the module that runs now, 0: none; for the watchdog */

@@ -215,6 +215,7 @@ static const hb_net net_table = {
 static void backend_up(const hb_ctx *ctx, bool up)
 {
     metrics_set_up(host_shard(ctx)->metrics, METRIC_BACKEND_UP, up);
+    host_shard(ctx)->backend_away = !up;
 }
 
 static void backend_took(const hb_ctx *ctx, uint64_t ns)

@@ -10,6 +10,7 @@
 #include "session/connect.h"
 #include "session/drain.h"
 #include "session/net.h"
+#include "session/own.h"
 #include "session/registry.h"
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ void edge_finish(struct shard *s)
     sessions_reap(s);
     homes_destroy(s);
     members_destroy(s->members);
+    own_rooms_destroy(s);
     registry_destroy(s->registry);
     hooks_destroy(s->hooks);
     free(s->fast);

@@ -8,7 +8,7 @@
 #include "session/ops.h"
 #include "session/connect.h"
 #include "session/revoked.h"
-#include "session/start.h"
+#include "session/own.h"
 
 static void ask(struct session *ss, struct op *op, bool refresh, void (*done)(struct chain *, hb_verdict))
 {
@@ -55,7 +55,7 @@ static void on_auth(struct chain *c, hb_verdict verdict)
     event_init(&ev, HB_EV_REPLY);
     op_reply(ss, op, &ev);
     if (started)
-        start_own_room(ss);
+        own_room_join(ss, (hb_str){NULL, 0}, OP_SERVER);
     op_done(ss, op);
 }
 

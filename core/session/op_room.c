@@ -5,6 +5,7 @@
 #include "out/msg.h"
 #include "session/member.h"
 #include "session/native.h"
+#include "session/own.h"
 #include "session/ops.h"
 #include "session/presence.h"
 #include "session/replay.h"
@@ -170,6 +171,11 @@ void op_run_join(struct session *ss, struct op *op)
     struct membership *m = session_membership(ss, op->f.room);
     if (m) {
         join_again(ss, op);
+        return;
+    }
+    if (own_room_is_away(ss, op)) {
+        op_fail(ss, op, HB_UNAVAILABLE, HB_STR("joined later, by itself"), 0);
+        op_done(ss, op);
         return;
     }
     if (op->origin >= OP_GRANTED) {

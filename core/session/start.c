@@ -1,12 +1,11 @@
 #include "session/start.h"
 #include "base/check.h"
 #include "base/str.h"
+#include "session/own.h"
 #include "session/presence.h"
 #include "session/replay.h"
 #include <stdlib.h>
 #include <string.h>
-
-enum { OWN_ROOM_MAX = 160 };
 
 struct start {
     size_t pending;     /* rooms not answered yet, its user's own among them */
@@ -14,26 +13,6 @@ struct start {
     hb_code code;       /* why the first one could not */
     start_done done;
 };
-
-static bool has_own_room(const struct session *ss)
-{
-    return ss->user && session_user(ss).n <= OWN_ROOM_MAX - 1;
-}
-
-static void join_own_room(struct session *ss, hb_str cursor, enum op_origin origin)
-{
-    char name[OWN_ROOM_MAX] = "@";
-    hb_str user = session_user(ss);
-    memcpy(name + 1, user.p, user.n);
-    hb_op f = {.type = HB_OP_JOIN, .room = {name, user.n + 1}, .since = cursor};
-    ops_input(ss, &f, origin, NULL);
-}
-
-void start_own_room(struct session *ss)
-{
-    if (has_own_room(ss))
-        join_own_room(ss, (hb_str){NULL, 0}, OP_SERVER);
-}
 
 void start_free(struct session *ss)
 {
@@ -70,6 +49,8 @@ void start_joined(struct session *ss, const struct op *op, hb_event *ev)
     }
     if (op->origin != OP_SERVER || ev->code == HB_OK)
         session_event(ss, ev);
+    if (ev->code == HB_UNAVAILABLE && own_room_is(op->f.room))
+        own_room_later(ss, op);
 }
 
 void start_settle(struct session *ss)
@@ -112,7 +93,7 @@ void start_begin(struct session *ss, bool first, const struct start_rooms *rooms
         done(session_ctx(ss), ss->conn, HB_BAD_REQUEST, fault);
         return;
     }
-    bool own = first && rooms->own && has_own_room(ss);
+    bool own = first && rooms->own && own_room_has(ss);
     if (first)
         session_welcome(ss);
     if (rooms->n == 0 && !own) {
@@ -127,7 +108,7 @@ void start_begin(struct session *ss, bool first, const struct start_rooms *rooms
     hb_sid sid = ss->sid;
     struct shard *s = ss->s;
     if (own)
-        join_own_room(ss, cursor, OP_GRANTED);
+        own_room_join(ss, cursor, OP_GRANTED);
     /* All of them may be answered before the last name, a second one of its room: `rooms` may be gone. */
     for (size_t i = 0; i < rooms->n && session_find(s, sid) && ss->start; i++) {
         hb_op f = {.type = HB_OP_JOIN, .room = rooms->names[i], .since = cursor};

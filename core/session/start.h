@@ -14,8 +14,6 @@ struct start_rooms {
 
 /* hb_net->start; not the first time: no welcome and no own room */
 void start_begin(struct session *ss, bool first, const struct start_rooms *rooms, hb_str cursor, start_done done);
-/* Join the room of its user. */
-void start_own_room(struct session *ss);
 /* A join of the server's or of the opening request is answered. */
 void start_joined(struct session *ss, const struct op *op, hb_event *ev);
 /* An op is over: was it the last one of the opening? */

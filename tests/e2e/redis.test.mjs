@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { connect } from './lib/client.mjs';
 import { tokenFor } from './lib/jwt.mjs';
 import { hasRedis, startCluster, startRedis } from './lib/redis.mjs';
+import { connect as connectStock, told } from './lib/sio.mjs';
 import { AUTH } from './lib/story.mjs';
 import { until } from './lib/until.mjs';
 
@@ -184,5 +185,37 @@ describe('rooms over nodes', { skip: !hasRedis && 'no redis-server' }, () => {
         await alice.next(m => m.data === 'loud');
         assert.deepEqual(data(bob, 'r'), ['quiet', 'loud']);
         assert.deepEqual(data(alice, 'r'), ['loud']);
+    });
+
+    test('who comes while Redis is away is served, and is in his own room when it is back', async t => {
+        const redis = await startRedis(t);
+        const [hub] = await startCluster(t, redis, 1, { plugins: [AUTH], transports: { websocket: {}, longpoll: {}, socketio: {} } });
+        const as = user => ({ Authorization: `Bearer ${tokenFor(user)}` });
+        const before = (await hub.http('/hub/poll?room=r', { headers: as('carol') })).json;
+        await hub.publish({ user: 'carol', data: 'missed' });
+        redis.signal('SIGSTOP');
+        await until(async () => await hub.metric('hubbub_backend_up') === 0, 'Redis to be missed');
+        const alice = await connect(hub, { token: tokenFor('alice') }), bob = await connectStock(t, hub, { token: tokenFor('bob') });
+        const carol = hub.http(`/hub/poll?room=r&cursor=${before.cursor}`, { headers: as('carol') });
+        assert.equal((await alice.next(m => m.room === '@alice')).error.code, 'unavailable');
+        assert.equal((await alice.request({ type: 'ping' })).ok, true);
+        const back = await carol; // after the time that a join may take
+        assert.equal(back.json.messages.find(m => m.room === '@carol').error.code, 'unavailable');
+        redis.signal('SIGCONT');
+        await alice.next(m => m.type === 'joined' && m.room === '@alice' && m.ok !== false);
+        await hub.publish({ user: 'alice', data: 'welcome' });
+        assert.equal((await alice.next(m => m.room === '@alice' && m.type === 'message')).data, 'welcome');
+        await until(async () => {
+            await hub.publish({ user: 'bob', data: { text: 'welcome' } });
+            return told(bob, 'message').length > 0;
+        }, 'the room of the stock client');
+        const heard = [];
+        let { ticket, cursor } = back.json;
+        while (!heard.some(m => m.type === 'message' && m.room === '@carol')) {
+            const next = (await hub.http(`/hub/poll?ticket=${ticket}&cursor=${cursor}`, { headers: as('carol') })).json;
+            cursor = next.cursor;
+            heard.push(...next.messages);
+        }
+        assert.deepEqual(heard.filter(m => m.room === '@carol').map(m => m.recovered ?? m.data), [true, 'missed']);
     });
 });
