@@ -86,6 +86,7 @@ struct post {
     struct mail mail;
     int module;
     void (*fn)(const hb_ctx *ctx, void *arg);
+    void (*drop)(void *arg); /* NULL: nobody cares */
     void *arg;
 };
 
@@ -101,15 +102,24 @@ static void on_post(struct mail *mail, void *receiver)
 
 static void drop_post(struct mail *mail)
 {
-    free(container_of(mail, struct post, mail));
+    struct post *p = container_of(mail, struct post, mail);
+    if (p->drop)
+        p->drop(p->arg);
+    free(p);
+}
+
+static void post_owned(const hb_ctx *ctx, int worker, void (*fn)(const hb_ctx *ctx, void *arg), void (*drop)(void *arg),
+    void *arg)
+{
+    struct post *p = mem_alloc(sizeof *p);
+    *p = (struct post){.mail = {.deliver = on_post, .discard = drop_post},
+        .module = module_of(host_shard(ctx), ctx), .fn = fn, .drop = drop, .arg = arg};
+    shard_post(&server.hub, worker < 0 ? server.n_workers : worker, &p->mail);
 }
 
 static void post(const hb_ctx *ctx, int worker, void (*fn)(const hb_ctx *ctx, void *arg), void *arg)
 {
-    struct post *p = mem_alloc(sizeof *p);
-    *p = (struct post){.mail = {.deliver = on_post, .discard = drop_post},
-        .module = module_of(host_shard(ctx), ctx), .fn = fn, .arg = arg};
-    shard_post(&server.hub, worker < 0 ? server.n_workers : worker, &p->mail);
+    post_owned(ctx, worker, fn, NULL, arg);
 }
 
 static int workers(void)
@@ -293,6 +303,7 @@ const hb_host host_table = {
     .require_auth = require_auth,
     .session_send = host_session_send,
     .session_exit = host_session_exit,
+    .post_owned = post_owned,
 };
 
 const struct io_ops host_io = {

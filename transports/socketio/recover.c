@@ -113,6 +113,13 @@ static void unqueue(struct records *r, struct record *e)
     r->n_stored--;
 }
 
+static void drop_question(void *arg)
+{
+    struct question *q = arg;
+    socket_free(q->found);
+    free(q);
+}
+
 static void destroy(struct records *r, struct record *e)
 {
     struct record **at = bucket(r, e->pid);
@@ -123,8 +130,7 @@ static void destroy(struct records *r, struct record *e)
     socket_free(e->stored);
     for (struct question *q = e->taking ? e->asking : NULL, *next; q; q = next) {
         next = q->next;
-        socket_free(q->found);
-        free(q);
+        drop_question(q);
     }
     free(e);
 }
@@ -262,9 +268,14 @@ static void keep(struct worker *w, struct socket *s)
 
 /* ---- between workers ---- */
 
-static void post(const hb_ctx *ctx, int worker, void (*fn)(const hb_ctx *ctx, void *arg), void *arg)
+static void drop_socket(void *arg)
 {
-    ctx->host->post(ctx, worker, fn, arg);
+    socket_free(arg);
+}
+
+static void post(const hb_ctx *ctx, int worker, void (*fn)(const hb_ctx *ctx, void *arg), struct question *q)
+{
+    ctx->host->post_owned(ctx, worker, fn, drop_question, q);
 }
 
 static void on_store(const hb_ctx *ctx, void *arg)
@@ -278,7 +289,7 @@ void recover_store(struct worker *w, struct socket *s)
     if (keeper == w->ctx->worker)
         keep(w, s);
     else if (keeper >= 0)
-        post(w->ctx, keeper, on_store, s);
+        w->ctx->host->post_owned(w->ctx, keeper, on_store, drop_socket, s);
     else
         socket_free(s);
 }
@@ -321,7 +332,7 @@ static void send_whereabouts(struct worker *w, const char *pid, int worker, hb_s
     if (keeper == w->ctx->worker)
         on_whereabouts(w->ctx, where);
     else
-        post(w->ctx, keeper, on_whereabouts, where);
+        w->ctx->host->post_owned(w->ctx, keeper, on_whereabouts, free, where);
 }
 
 void recover_enter(struct worker *w, const char *pid, hb_sid sid)

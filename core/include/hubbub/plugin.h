@@ -406,6 +406,11 @@ struct hb_host {
     /* [any] Put the session (sid 0: everybody, on all nodes) out of one part of the application; absent:
      * the main one. */
     void (*session_exit)(const hb_ctx *ctx, hb_sid sid, hb_str space);
+
+    /* [any] As post, but when fn is not run, as the process ends first, drop is: on some thread, without a
+     * word to the host. */
+    void (*post_owned)(const hb_ctx *ctx, int worker, void (*fn)(const hb_ctx *ctx, void *arg),
+        void (*drop)(void *arg), void *arg);
 };
 
 #ifdef __cplusplus
