@@ -1,3 +1,4 @@
+// minutes: 12
 // A cluster while its Redis fails: every acknowledged message once, in order, or word of the gap.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
