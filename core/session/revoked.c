@@ -86,6 +86,16 @@ static void make_room(struct revoked *r)
     forget(r, oldest);
 }
 
+static hb_str name_in(const struct revocation *what)
+{
+    return what->token_id.p ? what->token_id : what->user;
+}
+
+static struct entry *entry_for(const struct revoked *r, const struct revocation *what)
+{
+    return map_get(what->token_id.p ? &r->ids : &r->users, name_in(what));
+}
+
 /* Those that are not the whole of what is known are not what has to be kept. */
 static void mark(const struct revoked *r, struct entry *e, const struct revocation *what)
 {
@@ -102,8 +112,8 @@ static bool is_longer(int64_t until_ms, int64_t than_ms)
 static void remember(struct revoked *r, const struct revocation *what)
 {
     bool is_user = !what->token_id.p;
-    hb_str name = is_user ? what->user : what->token_id;
-    struct entry *e = map_get(is_user ? &r->users : &r->ids, name);
+    hb_str name = name_in(what);
+    struct entry *e = entry_for(r, what);
     if (e) {
         if (what->issued_before_ms > e->issued_before_ms)
             e->issued_before_ms = what->issued_before_ms;
@@ -153,9 +163,8 @@ hb_verdict revoked_verdict(struct chain *c, hb_verdict verdict)
 bool revoked_again(struct shard *s, const struct revocation *what)
 {
     struct revoked *r = s->registry->revoked;
-    bool is_user = !what->token_id.p;
-    struct entry *e = r ? map_get(is_user ? &r->users : &r->ids, is_user ? what->user : what->token_id) : NULL;
-    if (!e || is_longer(what->until_ms, e->until_ms) || (is_user && what->issued_before_ms > e->issued_before_ms))
+    struct entry *e = r ? entry_for(r, what) : NULL;
+    if (!e || is_longer(what->until_ms, e->until_ms) || (e->is_user && what->issued_before_ms > e->issued_before_ms))
         return false;
     mark(r, e, what);
     return true;
@@ -253,7 +262,7 @@ void revoked_add(struct hub *hub, const struct revocation *what, int back,
     void (*done)(size_t closed, void *arg), void *arg)
 {
     bool is_user = !what->token_id.p;
-    hb_str name = is_user ? what->user : what->token_id;
+    hb_str name = name_in(what);
     struct telling *t = mem_zalloc(sizeof(*t) + name.n);
     memcpy(t->bytes, name.p, name.n);
     t->what = *what;

@@ -44,11 +44,6 @@ const char script_kept[] =
     "end\n"
     "return out\n";
 
-static hb_str prefix(const struct worker *w)
-{
-    return (hb_str){worker_shared(w)->first->prefix, worker_shared(w)->n_prefix};
-}
-
 static uint64_t number_of(hb_str text)
 {
     return text.p ? strtoull(text.p, NULL, 10) : 0; /* hiredis ends them with a NUL */
@@ -104,7 +99,7 @@ void kept_cast(struct worker *w, hb_str bytes, int64_t until_ms)
     k->c.fits = is_number;
     k->w = w;
     pipe_send(&w->pipe, &k->c, 7, (hb_str[]){HB_STR("EVALSHA"), {script_sha(SCRIPT_KEEP), SCRIPT_SHA - 1},
-        HB_STR("0"), prefix(w), for_ms, whose, bytes}, worker_options(w)->journal_ms);
+        HB_STR("0"), worker_prefix(w), for_ms, whose, bytes}, worker_options(w)->journal_ms);
 }
 
 /* --- live ------------------------------------------------------------------------------------------ */
@@ -171,12 +166,12 @@ static void on_page(struct command *c, const redisReply *reply)
 
 static void ask_page(struct worker *w, uint64_t from)
 {
-    char at[24];
+    char at[24], most[24];
     struct reading *r = mem_zalloc(sizeof(*r));
     *r = (struct reading){.c = {.done = on_page, .fits = is_page}, .w = w, .from = from};
     w->kept.reading = true;
     pipe_send(&w->pipe, &r->c, 6, (hb_str[]){HB_STR("EVALSHA"), {script_sha(SCRIPT_KEPT), SCRIPT_SHA - 1},
-        HB_STR("0"), prefix(w), text_decimal(from, at), HB_STR("200")}, ASK_MS);
+        HB_STR("0"), worker_prefix(w), text_decimal(from, at), text_decimal(PAGE, most)}, ASK_MS);
 }
 
 /* One that began before is no good when something was missed since. */

@@ -1,11 +1,6 @@
 #include "room.h"
 #include "script.h"
 
-static hb_str number(int64_t n, char out[static 24])
-{
-    return text_decimal(n > 0 ? (uint64_t)n : 0, out);
-}
-
 static bool is_page(const redisReply *reply)
 {
     return reply->type == REDIS_REPLY_ARRAY && reply->elements >= 2 && reply->elements % 3 == 2;
@@ -18,8 +13,8 @@ void page_ask(struct room *r, struct command *c, const hb_pos *since, bool newes
     const struct options *o = worker_options(r->w);
     hb_str words[] = {HB_STR("EVALSHA"), {script_sha(SCRIPT_READ), SCRIPT_SHA - 1}, HB_STR("2"),
         worker_key(r->w, 's', room_name(r), stream), worker_key(r->w, 'l', room_name(r), last), {"", 0},
-        number((int64_t)limit, n), number((int64_t)max_bytes, bytes), number(r->keep.age_ms, age),
-        number(r->keep.age_ms + o->positions_ms, keep), room_known(r, known)};
+        text_positive((int64_t)limit, n), text_positive((int64_t)max_bytes, bytes), text_positive(r->keep.age_ms, age),
+        text_positive(r->keep.age_ms + o->positions_ms, keep), room_known(r, known)};
     if (!newest)
         words[5] = (hb_str){from, pos_text(since ? *since : nowhere, from)};
     c->fits = is_page;

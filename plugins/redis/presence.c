@@ -25,16 +25,6 @@ struct saying {
     int tries;
 };
 
-static hb_str owner_text(uint64_t owner, char out[static 24])
-{
-    return (hb_str){out, (size_t)snprintf(out, 24, "%016llx", (unsigned long long)owner)};
-}
-
-static hb_str prefix(const struct worker *w)
-{
-    return (hb_str){worker_shared(w)->first->prefix, worker_shared(w)->n_prefix};
-}
-
 /* --- saying --------------------------------------------------------------------------------------- */
 
 static void finish(struct saying *s, const hb_result *result)
@@ -69,7 +59,7 @@ static void say_present(struct room *r, const struct present *p, hb_str data, hb
     char owner[24];
     struct saying *s = saying(r, done, on_said);
     pipe_send(&r->w->pipe, &s->c, 9, (hb_str[]){HB_STR("EVALSHA"), {script_sha(SCRIPT_PRESENT), SCRIPT_SHA - 1},
-        HB_STR("0"), prefix(r->w), room_name(r), owner_text(r->w->owner, owner), p->user, p->session,
+        HB_STR("0"), worker_prefix(r->w), room_name(r), text_hex(r->w->owner, owner), p->user, p->session,
         data.p ? data : HB_STR("")}, ASK_MS);
 }
 
@@ -126,7 +116,7 @@ void presence_drop(struct room *r, hb_str session, int64_t grace_ms, hb_done *do
     struct present *p = find(r, session);
     struct saying *s = saying(r, done, on_said);
     pipe_send(&r->w->pipe, &s->c, 7, (hb_str[]){HB_STR("EVALSHA"), {script_sha(SCRIPT_ABSENT), SCRIPT_SHA - 1},
-        HB_STR("0"), prefix(r->w), room_name(r), session,
+        HB_STR("0"), worker_prefix(r->w), room_name(r), session,
         {grace, (size_t)snprintf(grace, sizeof(grace), "%lld", (long long)grace_ms)}}, ASK_MS);
     if (p)
         destroy(p);
@@ -283,7 +273,7 @@ static void send_list(struct saying *s)
     struct room *r = s->room;
     s->c = (struct command){.done = on_list};
     pipe_send(&r->w->pipe, &s->c, 6, (hb_str[]){HB_STR("EVALSHA"), {script_sha(SCRIPT_WHO), SCRIPT_SHA - 1},
-        HB_STR("0"), prefix(r->w), room_name(r), HB_STR("5000")}, ASK_MS);
+        HB_STR("0"), worker_prefix(r->w), room_name(r), HB_STR("5000")}, ASK_MS);
 }
 
 void presence_list(struct room *r, size_t limit, hb_done *done)
@@ -337,8 +327,8 @@ static void send_tick(struct worker *w, bool renew, uint64_t dead)
     struct ticking *k = mem_zalloc(sizeof(*k));
     *k = (struct ticking){.c = {.done = on_ticked, .once = true}, .w = w, .renewed = renew ? w->owner : 0};
     w->ticking = true;
-    hb_str words[] = {HB_STR("EVALSHA"), {script_sha(SCRIPT_TICK), SCRIPT_SHA - 1}, HB_STR("0"), prefix(w),
-        owner_text(w->owner, owner), {lease, 0}, dead ? owner_text(dead, old) : HB_STR("")};
+    hb_str words[] = {HB_STR("EVALSHA"), {script_sha(SCRIPT_TICK), SCRIPT_SHA - 1}, HB_STR("0"), worker_prefix(w),
+        text_hex(w->owner, owner), {lease, 0}, dead ? text_hex(dead, old) : HB_STR("")};
     words[5].n = (size_t)snprintf(lease, sizeof(lease), "%lld", (long long)(renew ? worker_options(w)->lease_ms : 0));
     pipe_send(&w->pipe, &k->c, 7, words, ASK_MS);
 }

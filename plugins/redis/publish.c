@@ -122,16 +122,6 @@ static hb_str key_name(const struct room *r, const hb_key *key, char out[static 
     return (hb_str){out, (size_t)(at - out)};
 }
 
-static hb_str decimal(int64_t n, char out[static 24])
-{
-    return text_decimal(n > 0 ? (uint64_t)n : 0, out);
-}
-
-static hb_str digest_text(uint64_t digest, char out[static 24])
-{
-    return text_hex(digest, out);
-}
-
 /* --- rooms with history -------------------------------------------------------------------------- */
 
 struct outcome {
@@ -233,8 +223,8 @@ static struct call *begin_call(struct room *r, struct token t, size_t n)
     hb_str words[CALL_WORDS] = {HB_STR("EVALSHA"), {script_sha(SCRIPT_PUBLISH), SCRIPT_SHA - 1}, HB_STR("3"),
         worker_key(r->w, 's', room_name(r), stream), worker_key(r->w, 'l', room_name(r), last),
         worker_key(r->w, 't', token_text(t, text), name), worker_key(r->w, 'r', room_name(r), channel),
-        decimal(r->keep.messages, messages), decimal(r->keep.age_ms, age),
-        decimal(r->keep.age_ms + o->positions_ms, keep), decimal(o->journal_ms * 2 + o->timeout_ms, window),
+        text_positive(r->keep.messages, messages), text_positive(r->keep.age_ms, age),
+        text_positive(r->keep.age_ms + o->positions_ms, keep), text_positive(o->journal_ms * 2 + o->timeout_ms, window),
         room_known(r, known)};
     struct call *call = call_create(r);
     call->c.done = on_stored;
@@ -251,7 +241,7 @@ static hb_str key_word(const struct room *r, struct token t, const hb_key *key, 
     char name[KEY_NAME_MAX], window[24], digest[24], token[40];
     if (!key)
         return HB_STR("");
-    hb_str parts[] = {decimal(key->window_ms, window), digest_text(key->digest, digest), token_text(t, token),
+    hb_str parts[] = {text_positive(key->window_ms, window), text_hex(key->digest, digest), token_text(t, token),
         key_name(r, key, name)};
     char *at = out;
     for (int i = 0; i < 4; i++) {
@@ -450,7 +440,7 @@ struct lookup {
 static bool parse_known(const redisReply *reply, uint64_t digest, hb_result *result)
 {
     char ours[24];
-    hb_str s = reply_str(reply), d = digest_text(digest, ours);
+    hb_str s = reply_str(reply), d = text_hex(digest, ours);
     const char *space = s.n ? memchr(s.p, ' ', s.n) : NULL;
     if (!space || !pos_parse((hb_str){s.p, (size_t)(space - s.p)}, &result->pos))
         return false;

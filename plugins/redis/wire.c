@@ -20,6 +20,11 @@ hb_str text_decimal(uint64_t n, char out[static 20])
     return (hb_str){out, (size_t)(digits(n, out) - out)};
 }
 
+hb_str text_positive(int64_t n, char out[static 20])
+{
+    return text_decimal(n > 0 ? (uint64_t)n : 0, out);
+}
+
 hb_str text_hex(uint64_t n, char out[static 16])
 {
     for (int i = 15; i >= 0; i--, n >>= 4)

@@ -30,6 +30,7 @@ struct entry {
 size_t pos_text(hb_pos pos, char out[static POS_TEXT_MAX]);
 /* Numbers as text, without a NUL: up to 20 decimal digits, 16 hexadecimal ones. */
 hb_str text_decimal(uint64_t n, char out[static 20]);
+hb_str text_positive(int64_t n, char out[static 20]); /* 0 for what is below it */
 hb_str text_hex(uint64_t n, char out[static 16]);
 /* A command as it goes over the wire: how many bytes its words take, and those bytes. */
 size_t command_size(int n, const hb_str *words);

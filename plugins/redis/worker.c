@@ -2,10 +2,16 @@
 #include <string.h>
 #include <time.h>
 
+hb_str worker_prefix(const struct worker *w)
+{
+    return (hb_str){worker_shared(w)->first->prefix, worker_shared(w)->n_prefix};
+}
+
 hb_str worker_key(const struct worker *w, char kind, hb_str name, char out[static KEY_MAX])
 {
-    size_t n = worker_shared(w)->n_prefix;
-    memcpy(out, worker_shared(w)->first->prefix, n);
+    hb_str prefix = worker_prefix(w);
+    size_t n = prefix.n;
+    memcpy(out, prefix.p, n);
     out[n] = ':';
     out[n + 1] = kind;
     out[n + 2] = ':';

@@ -40,6 +40,8 @@ static inline const struct shared *worker_shared(const struct worker *w)
     return w->ctx->self;
 }
 
+/* The configured one; for scripts, which make their keys of it. */
+hb_str worker_prefix(const struct worker *w);
 /* "<prefix>:<kind>:<name>" */
 hb_str worker_key(const struct worker *w, char kind, hb_str name, char out[static KEY_MAX]);
 uint64_t worker_now_us(void);
