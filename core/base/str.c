@@ -117,6 +117,14 @@ hb_str str_put(char **at, hb_str s)
     return (hb_str){p, s.n};
 }
 
+hb_str str_put_z(char **at, hb_str s)
+{
+    hb_str copy = str_put(at, s);
+    if (copy.p)
+        *(*at)++ = '\0';
+    return copy;
+}
+
 bool str_u64(hb_str s, uint64_t *out)
 {
     uint64_t v = 0;

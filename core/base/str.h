@@ -19,6 +19,11 @@ bool str_split(hb_str *rest, char sep, hb_str *field);
 hb_str str_copy(hb_str s);                        /* owned copy with a NUL behind it: free((void *)p) */
 /* Copy it to *at, where there is room for it, and move *at behind; the copy. Absent stays absent. */
 hb_str str_put(char **at, hb_str s);
+hb_str str_put_z(char **at, hb_str s);            /* and a NUL behind it, where there is room for that too */
+static inline hb_str str_raw(const void *p, size_t n) /* the bytes of something, borrowed */
+{
+    return (hb_str){(const char *)p, n};
+}
 bool str_u64(hb_str s, uint64_t *out);            /* whole string, decimal digits, no overflow */
 /* Constant time in the bytes of the shorter; for secrets. */
 bool str_eq_secret(hb_str a, hb_str b);

@@ -1,5 +1,6 @@
 #include "out/msg.h"
 #include "base/check.h"
+#include "base/str.h"
 #include "out/cursor.h"
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,17 +14,6 @@ struct msg {
     char bytes[];
 };
 
-static hb_str put(char **at, hb_str s)
-{
-    if (!s.p)
-        return s;
-    char *p = *at;
-    memcpy(p, s.p, s.n);
-    p[s.n] = '\0';
-    *at += s.n + 1;
-    return (hb_str){p, s.n};
-}
-
 hb_message *msg_create(hb_str room, hb_str event, hb_str data, hb_str user)
 {
     size_t n = room.n + event.n + data.n + user.n + 4;
@@ -34,10 +24,10 @@ hb_message *msg_create(hb_str room, hb_str event, hb_str data, hb_str user)
     atomic_init(&m->refs, 1);
     m->size = (uint32_t)(sizeof(*m) + n);
     char *at = m->bytes;
-    m->m.room = put(&at, room);
-    m->m.event = put(&at, event);
-    m->m.data = put(&at, data);
-    m->m.user = put(&at, user);
+    m->m.room = str_put_z(&at, room);
+    m->m.event = str_put_z(&at, event);
+    m->m.data = str_put_z(&at, data);
+    m->m.user = str_put_z(&at, user);
     return &m->m;
 }
 

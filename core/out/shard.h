@@ -6,6 +6,7 @@
 #ifndef OUT_SHARD_H
 #define OUT_SHARD_H
 
+#include "base/check.h"
 #include "base/list.h"
 #include "base/mailbox.h"
 #include "base/metrics_core.h"
@@ -114,6 +115,14 @@ static inline int shard_enter_module(struct shard *s, int module)
     int outer = atomic_load_explicit(&s->in_module, memory_order_relaxed) - 1;
     atomic_store_explicit(&s->in_module, module + 1, memory_order_relaxed);
     return outer;
+}
+
+/* Index of the module whose context this is, one of the shard's own. */
+static inline int shard_module(const struct shard *s, const hb_ctx *ctx)
+{
+    ptrdiff_t at = ctx - s->ctx;
+    CHECK_INVARIANT(at >= 0 && at < MODULES_MAX);
+    return (int)at;
 }
 
 /* Post to a worker (hub->n_workers: the control thread). Takes the mail. Any thread. */

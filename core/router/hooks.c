@@ -66,6 +66,12 @@ struct hub *hooks_hub(void)
     return __atomic_load_n(&process, __ATOMIC_ACQUIRE);
 }
 
+struct shard *hooks_shard(const hb_ctx *ctx)
+{
+    const struct hub *hub = hooks_hub();
+    return hub->shards[ctx->worker < 0 ? hub->n_workers : ctx->worker];
+}
+
 /* --- outcomes ---------------------------------------------------------------------------------- */
 
 static hb_str own(struct chain *c, hb_str s)

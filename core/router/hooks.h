@@ -54,6 +54,8 @@ void hooks_presence_changed(struct shard *s, const hb_presence_event *ev);
 
 /* The process's hub, for calls from threads that have no shard; NULL before the workers are made. */
 struct hub *hooks_hub(void);
+/* The shard whose contexts this one is of. Any thread. */
+struct shard *hooks_shard(const hb_ctx *ctx);
 
 /* hb_host->later and ->complete. */
 hb_ticket *hooks_later(const hb_ctx *ctx, void *ev);

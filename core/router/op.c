@@ -8,17 +8,6 @@
 
 enum { NAME_MAX_BYTES = 128, KEY_MAX_BYTES = 256, LIMIT_MAX = 1000 };
 
-static hb_str put(char **at, hb_str s)
-{
-    if (!s.p)
-        return s;
-    char *p = *at;
-    memcpy(p, s.p, s.n);
-    p[s.n] = '\0';
-    *at += s.n + 1;
-    return (hb_str){p, s.n};
-}
-
 struct op *op_create(struct shard *s, hb_sid sid, const hb_op *f, enum op_origin origin)
 {
     size_t n = f->id.n + f->room.n + f->event.n + f->data.n + f->key.n + f->since.n + f->token.n + f->space.n + 8;
@@ -32,14 +21,14 @@ struct op *op_create(struct shard *s, hb_sid sid, const hb_op *f, enum op_origin
     op->origin = origin;
     op->f = *f;
     char *at = op->bytes;
-    op->f.id = put(&at, f->id);
-    op->f.room = put(&at, f->room);
-    op->f.event = put(&at, f->event);
-    op->f.data = put(&at, f->data);
-    op->f.key = put(&at, f->key);
-    op->f.since = put(&at, f->since);
-    op->f.token = put(&at, f->token);
-    op->f.space = put(&at, f->space);
+    op->f.id = str_put_z(&at, f->id);
+    op->f.room = str_put_z(&at, f->room);
+    op->f.event = str_put_z(&at, f->event);
+    op->f.data = str_put_z(&at, f->data);
+    op->f.key = str_put_z(&at, f->key);
+    op->f.since = str_put_z(&at, f->since);
+    op->f.token = str_put_z(&at, f->token);
+    op->f.space = str_put_z(&at, f->space);
     return op;
 }
 

@@ -25,17 +25,10 @@ struct shard *host_shard(const hb_ctx *ctx)
     return s->hub.shards[ctx->worker < 0 ? s->n_workers : ctx->worker];
 }
 
-static int module_of(const struct shard *shard, const hb_ctx *ctx)
-{
-    ptrdiff_t at = ctx - shard->ctx;
-    CHECK_INVARIANT(at >= 0 && at < MODULES_MAX);
-    return (int)at;
-}
-
 struct visit host_visit(const hb_ctx *ctx)
 {
     struct shard *shard = host_shard(ctx);
-    return visit_begin(shard, module_of(shard, ctx));
+    return visit_begin(shard, shard_module(shard, ctx));
 }
 
 /* ---- timers: hb_timer->reserved[0] is what stands for it while it is set ---- */
@@ -113,7 +106,7 @@ static void post_owned(const hb_ctx *ctx, int worker, void (*fn)(const hb_ctx *c
 {
     struct post *p = mem_alloc(sizeof *p);
     *p = (struct post){.mail = {.deliver = on_post, .discard = drop_post},
-        .module = module_of(host_shard(ctx), ctx), .fn = fn, .drop = drop, .arg = arg};
+        .module = shard_module(host_shard(ctx), ctx), .fn = fn, .drop = drop, .arg = arg};
     shard_post(&server.hub, worker < 0 ? server.n_workers : worker, &p->mail);
 }
 

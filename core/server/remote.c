@@ -67,11 +67,6 @@ static uint64_t wait_for_answer(struct request *r)
     return m->number;
 }
 
-static hb_str raw(const void *p, size_t n)
-{
-    return (hb_str){p, n};
-}
-
 bool remote_forward(struct request *r, const hb_claim *claim)
 {
     struct hub *hub = r->worker->shard.hub;
@@ -80,7 +75,7 @@ bool remote_forward(struct request *r, const hb_claim *claim)
     if (!node || node == self || !cluster_is(hub) || !cluster_knows(node) || waits.n >= WAITING_MAX)
         return false;
     uint64_t number = wait_for_answer(r);
-    hb_str fields[] = {raw(&self, 4), raw(&worker, 4), raw(&number, 8), claim->ticket, claim->credential,
+    hb_str fields[] = {str_raw(&self, 4), str_raw(&worker, 4), str_raw(&number, 8), claim->ticket, claim->credential,
         r->pub.method, request_header(&r->pub, HB_STR("content-type")), r->pub.remote, r->pub.body};
     cluster_cast(hub, node, CLUSTER_REQUEST, fields, 9);
     return true;
@@ -166,7 +161,7 @@ hb_str remote_header(const struct remote *m, hb_str name)
 void remote_respond(struct remote *m, int status, hb_str body)
 {
     int32_t code = status;
-    hb_str fields[] = {raw(&m->worker, 4), raw(&m->number, 8), raw(&code, 4), body};
+    hb_str fields[] = {str_raw(&m->worker, 4), str_raw(&m->number, 8), str_raw(&code, 4), body};
     cluster_cast(m->hub, m->node, CLUSTER_ANSWER, fields, 4);
     free(m);
 }

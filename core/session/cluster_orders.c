@@ -28,7 +28,7 @@ void cluster_order(struct hub *hub, enum cluster_what what, hb_str id, hb_str us
     if (what != CLUSTER_KICK)
         return;
     int64_t now = clock_wall_ms(); /* and what is kept may be heard when some are back already */
-    hb_str before = {(const char *)&now, sizeof(now)};
+    hb_str before = str_raw(&now, sizeof(now));
     cluster_keep(hub, CLUSTER_ORDER, (hb_str[]){{&kind, 1}, id, user, room, before}, 5, now + KICK_KEPT_MS);
 }
 
@@ -88,7 +88,7 @@ void cluster_on_order(struct shard *s, const hb_str *f, size_t n)
 void cluster_revoke(struct hub *hub, const struct revocation *what)
 {
     int64_t issued_before_ms = what->token_id.p ? 0 : what->issued_before_ms;
-    hb_str before = {(const char *)&issued_before_ms, 8}, until = {(const char *)&what->until_ms, 8};
+    hb_str before = str_raw(&issued_before_ms, 8), until = str_raw(&what->until_ms, 8);
     cluster_keep(hub, CLUSTER_REVOKE, (hb_str[]){what->token_id, what->user, before, until}, 4, what->until_ms);
 }
 

@@ -26,14 +26,9 @@ static const struct session *of_const(const hb_session *session)
 
 /* --- hb_net ------------------------------------------------------------------------------------- */
 
-static struct shard *shard_of(const hb_ctx *ctx)
-{
-    return hooks_hub()->shards[ctx->worker];
-}
-
 void net_open(const hb_ctx *ctx, hb_request *req, const hb_open *how)
 {
-    struct shard *s = shard_of(ctx);
+    struct shard *s = hooks_shard(ctx);
     connect_open(s, (unsigned)(ctx - s->ctx), req, how);
 }
 
@@ -238,7 +233,7 @@ void host_session_info(const hb_session *session, hb_session_info *out)
 
 hb_session *host_session_find(const hb_ctx *ctx, hb_sid sid)
 {
-    return ctx->worker >= 0 ? (hb_session *)session_find(shard_of(ctx), sid) : NULL;
+    return ctx->worker >= 0 ? (hb_session *)session_find(hooks_shard(ctx), sid) : NULL;
 }
 
 void **host_session_slot(const hb_ctx *ctx, hb_session *session)

@@ -33,11 +33,6 @@ size_t net_note_max(void)
     return keeper() ? HB_NOTE_MAX : 0;
 }
 
-static struct shard *shard_of(const hb_ctx *ctx)
-{
-    return hooks_hub()->shards[ctx->worker];
-}
-
 static void on_done(struct hb_done *done, const hb_result *r)
 {
     struct note n = *container_of(done, struct note, done);
@@ -51,9 +46,9 @@ static void on_done(struct hb_done *done, const hb_result *r)
 
 static hb_done *begin(const hb_ctx *ctx, hb_note_fn *fn, void *arg)
 {
-    struct shard *s = shard_of(ctx);
+    struct shard *s = hooks_shard(ctx);
     struct note *n = mem_alloc(sizeof(*n));
-    *n = (struct note){.done = {on_done}, .s = s, .module = (int)(ctx - s->ctx), .fn = fn, .arg = arg};
+    *n = (struct note){.done = {on_done}, .s = s, .module = shard_module(s, ctx), .fn = fn, .arg = arg};
     atomic_fetch_add(&under_way, 1);
     return &n->done;
 }
@@ -61,8 +56,8 @@ static hb_done *begin(const hb_ctx *ctx, hb_note_fn *fn, void *arg)
 /* As the backend knows it, by the transport's name. Absent: it is too long. */
 static hb_str full_name(const hb_ctx *ctx, hb_str name, char out[static HB_NOTE_NAME_MAX])
 {
-    const struct shard *s = shard_of(ctx);
-    int n = snprintf(out, HB_NOTE_NAME_MAX, "%s:%.*s", s->hub->modules[ctx - s->ctx].desc->name, (int)name.n, name.p);
+    const struct shard *s = hooks_shard(ctx);
+    int n = snprintf(out, HB_NOTE_NAME_MAX, "%s:%.*s", s->hub->modules[shard_module(s, ctx)].desc->name, (int)name.n, name.p);
     return n > 0 && n < HB_NOTE_NAME_MAX ? (hb_str){out, (size_t)n} : (hb_str){NULL, 0};
 }
 
@@ -74,7 +69,7 @@ static void refuse(const hb_ctx *ctx, hb_code code, hb_note_fn *done, void *arg)
 
 static const hb_ctx *backend_ctx(const hb_ctx *ctx)
 {
-    return &shard_of(ctx)->ctx[hooks_hub()->backend];
+    return &hooks_shard(ctx)->ctx[hooks_hub()->backend];
 }
 
 void net_note_put(const hb_ctx *ctx, hb_str name, hb_str bytes, int64_t ttl_ms, hb_note_fn *done, void *arg)

@@ -18,11 +18,6 @@ struct asking {
     char bytes[];
 };
 
-static struct shard *shard_of(const hb_ctx *ctx)
-{
-    return hooks_hub()->shards[ctx->worker];
-}
-
 static void destroy(struct asking *a)
 {
     home_req_finish(&a->req);
@@ -128,7 +123,7 @@ void host_presence_tell(const hb_ctx *ctx, const hb_presence_event *what)
 {
     hb_event ev;
     to_event(what, &ev);
-    home_tell(shard_of(ctx), what->room, &ev, what->kind == HB_PRESENCE_JOIN ? what->origin : 0);
+    home_tell(hooks_shard(ctx), what->room, &ev, what->kind == HB_PRESENCE_JOIN ? what->origin : 0);
 }
 
 /* What an answer says, for clients; false: nothing. */
@@ -203,7 +198,7 @@ void presence_started(struct session *ss)
 
 bool host_presence_wanted(const hb_ctx *ctx, hb_str room)
 {
-    return rule_of(shard_of(ctx), room) != NULL;
+    return rule_of(hooks_shard(ctx), room) != NULL;
 }
 
 static struct membership *member(hb_session *session, hb_str room)
@@ -260,7 +255,7 @@ void host_presence_sync(const hb_ctx *ctx, hb_session *session, hb_str room, siz
 {
     struct membership *m = session ? member(session, room) : NULL;
     if (!session)
-        sync_all(shard_of(ctx), room, limit < LIMIT_MAX ? limit : LIMIT_MAX);
+        sync_all(hooks_shard(ctx), room, limit < LIMIT_MAX ? limit : LIMIT_MAX);
     if (!m)
         return;
     m->wants_sync = m->has_sync = true;

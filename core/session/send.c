@@ -173,18 +173,13 @@ static struct letter *write_letter(hb_sid sid, hb_event_kind kind, int module, c
     return l;
 }
 
-static int module_of(const struct hub *hub, const hb_ctx *ctx)
-{
-    return (int)(ctx - hub->shards[ctx->worker < 0 ? hub->n_workers : ctx->worker]->ctx);
-}
-
 static void send_letter(const hb_ctx *ctx, hb_sid sid, hb_event_kind kind, const hb_send *what)
 {
     struct hub *hub = hooks_hub();
     int worker = sid_worker(sid);
     if (!hub || worker < 0 || worker >= hub->n_workers)
         return;
-    struct letter *l = write_letter(sid, kind, module_of(hub, ctx), what);
+    struct letter *l = write_letter(sid, kind, shard_module(hooks_shard(ctx), ctx), what);
     if (l)
         shard_post(hub, worker, &l->mail);
 }
@@ -204,16 +199,11 @@ static void send_here(struct hub *hub, const hb_send *what, int shard, uint64_t 
     }
 }
 
-static hb_str raw(const void *p, size_t n)
-{
-    return (hb_str){p, n};
-}
-
 static void send_to_nodes(struct hub *hub, const hb_send *what, int32_t shard, uint64_t survey)
 {
     uint32_t self = cluster_self(hub);
-    hb_str fields[] = {what->event, what->data, what->space, what->room, raw(&self, 4), raw(&shard, 4),
-        raw(&survey, 8), raw(&what->timeout_ms, 8)};
+    hb_str fields[] = {what->event, what->data, what->space, what->room, str_raw(&self, 4), str_raw(&shard, 4),
+        str_raw(&survey, 8), str_raw(&what->timeout_ms, 8)};
     cluster_cast(hub, 0, CLUSTER_SEND, fields, survey ? 8 : 4);
 }
 
@@ -248,7 +238,7 @@ void send_to_all(struct hub *hub, const hb_send *what)
 static void send_many(const hb_ctx *ctx, const hb_send *what)
 {
     struct hub *hub = hooks_hub();
-    struct letter *l = hub ? write_letter(0, HB_EV_MESSAGE, module_of(hub, ctx), what) : NULL;
+    struct letter *l = hub ? write_letter(0, HB_EV_MESSAGE, shard_module(hooks_shard(ctx), ctx), what) : NULL;
     if (!l)
         return;
     if (l->what.answered) {
@@ -283,8 +273,8 @@ static void tell_node(struct shard *s, const struct asker *who, hb_code code, hb
 {
     uint32_t self = cluster_self(s->hub);
     char complete = code == HB_OK;
-    cluster_cast(s->hub, who->node, CLUSTER_PORTION, (hb_str[]){raw(&who->shard, 4), raw(&who->number, 8),
-        raw(&self, 4), {&complete, 1}, str_sub(list, 1, list.n - 2)}, 5);
+    cluster_cast(s->hub, who->node, CLUSTER_PORTION, (hb_str[]){str_raw(&who->shard, 4), str_raw(&who->number, 8),
+        str_raw(&self, 4), {&complete, 1}, str_sub(list, 1, list.n - 2)}, 5);
 }
 
 static bool is_valid(const hb_str *f, size_t n)

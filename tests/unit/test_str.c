@@ -117,6 +117,16 @@ TEST(what_is_put_stands_behind_what_was_put_before_and_absent_stays_absent)
     CHECK(first.p == bytes && last.p == bytes + 3 && at == bytes + 5);
 }
 
+TEST(what_is_put_with_a_nul_is_a_c_string_too)
+{
+    char bytes[8] = "xxxxxxx", *at = bytes;
+    hb_str first = str_put_z(&at, S("ab")), none = str_put_z(&at, ABSENT), last = str_put_z(&at, S(""));
+    CHECK_STR(first, "ab");
+    CHECK(none.p == NULL);
+    CHECK(last.p == bytes + 3 && last.n == 0 && at == bytes + 4);
+    CHECK(!memcmp(bytes, "ab\0\0xxx", 8));
+}
+
 TEST(numbers_are_whole_strings_of_digits_without_overflow)
 {
     uint64_t v = 7;
